@@ -1,0 +1,53 @@
+# Every command of this project. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the commands.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything in it, .venv/bin/trunkline included.
+
+$(STAMP): requirements/uv.txt requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Trunkline needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(UV) install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+.PHONY: check
+check: setup ## Format, lint, import law, types, spelling.
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+.PHONY: format
+format: setup ## Write the code as the formatter wants it.
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: test
+test: setup ## Every test: machines, codecs, stores, and whole calls over real sockets.
+	$(BIN)/pytest
+
+.PHONY: demo
+demo: setup ## See one pod answer simulated callers, with real stores.
+	$(BIN)/trunkline demo
+
+.PHONY: lock
+lock: setup ## Pin the newest allowed versions with their hashes.
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade - -o requirements/uv.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what the commands above made.
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Trunkline answers and places phone calls with speech-to-speech models, hundreds at once."""

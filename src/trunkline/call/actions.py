@@ -1,0 +1,87 @@
+"""What shall be done for a call, in the imperative. The pod's runner does it, in order."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trunkline.core.facts import Fact, Outcome
+from trunkline.wire import twilio
+from trunkline.wire.realtime import client
+
+
+@dataclass(frozen=True, slots=True)
+class ToCaller:
+    """Send on the call's present stream."""
+
+    message: twilio.ToCarrier
+
+
+@dataclass(frozen=True, slots=True)
+class ToModel:
+    """Send on the call's present session."""
+
+    event: client.FromClient
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """Get a session: `ModelOpened` or `ModelLost` will answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool of the pod's: `ToolReturned` will answer, whatever happens."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTool:
+    """Nobody waits for this tool any more; no `ToolReturned` follows."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write the fact to the journal."""
+
+    fact: Fact
+
+
+class NoteName(StrEnum):
+    """Names of log lines and metrics that a call gives: stable, and without words spoken."""
+
+    PHASE = "phase"
+    BARGE_IN = "barge_in"
+    TURN_LATENCY = "turn_latency"
+    """Seconds from the caller's speech end to the first audio of the answer."""
+    FILLER = "filler"
+    MODEL_ERROR = "model_error"
+    RESPONSE_FAILED = "response_failed"
+    UNEXPECTED = "unexpected"
+    """A message that the protocol allows and this moment does not; ignored and counted."""
+    TOKENS = "tokens"
+    GAP = "gap"
+    """Seconds from a lost stream to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write a log line and count it. `detail` is one of a small, closed set of words."""
+
+    name: NoteName
+    detail: str = ""
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """The call is over: no action follows, and no event is received any more."""
+
+    outcome: Outcome
+    reason: str
+
+
+Action = ToCaller | ToModel | OpenModel | RunTool | CancelTool | Record | Note | EndCall

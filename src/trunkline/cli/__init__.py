@@ -1,0 +1,4 @@
+"""The command line: parses arguments, reads settings, hands over to a compose.
+
+Imports composes, `sim`, `demo`, `config`, and nothing that decides.
+"""

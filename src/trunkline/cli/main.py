@@ -1,0 +1,1 @@
+"""The command line's root: `trunkline COMMAND`."""

@@ -1,0 +1,11 @@
+"""What is decided, in plain synchronous code: pure functions and small machines.
+
+    ids        CallSid, StreamSid, PodName, Epoch …
+    facts      what can happen in a call, as it is written down
+    record     the chain of a call's facts: sequence, digests, hashes
+    tickets    signed tickets and resume tokens
+    slots      the right to carry one call on this pod
+    pool       warm sessions to the realtime model
+
+Imports nothing of ours but `errors`; no asyncio, clock, randomness, environment or log.
+"""

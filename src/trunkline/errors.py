@@ -1,0 +1,60 @@
+"""Families of failure, by whose fault it is.
+
+TrunklineError
+├── SettingsError          a setting or the config file is wrong: the user can mend it
+├── CarrierError           the carrier failed or refused us
+│   └── CarrierProtocolError   a carrier's message is not of the protocol
+├── ModelError             the realtime model failed or refused us
+│   └── ModelProtocolError     a model's message is not of the protocol
+└── StoreError             Redis or Postgres failed or refused us
+    └── Fenced                 a later epoch or sequence owns the call: stop writing for it
+
+Our own bugs are assertions. Expected failure is an event or a result, not an exception.
+"""
+
+
+class TrunklineError(Exception):
+    """What went wrong, in one line that names the remedy where there is one."""
+
+
+class SettingsError(TrunklineError):
+    """A setting or the config file is wrong. Exit code 2."""
+
+
+class CarrierError(TrunklineError):
+    """The carrier failed, refused us, or was not in time."""
+
+
+class CarrierProtocolError(CarrierError):
+    """A message breaks the carrier's stream protocol.
+
+    `code` is the warning Twilio itself would log for it (31950 malformed, 31951 not acceptable).
+    """
+
+    def __init__(self, message: str, code: int = 31951) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ModelError(TrunklineError):
+    """The realtime model failed, refused us, or was not in time."""
+
+
+class ModelProtocolError(ModelError):
+    """A message breaks the realtime protocol.
+
+    `code` and `param` are those of the protocol's `error` event.
+    """
+
+    def __init__(self, message: str, code: str = "invalid_value", param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class StoreError(TrunklineError):
+    """Redis or Postgres failed, refused us, or was not in time."""
+
+
+class Fenced(StoreError):  # noqa: N818 - a state of affairs, not a failure of the store
+    """The call has a later epoch or another sequence: whoever is told so writes no more for it."""

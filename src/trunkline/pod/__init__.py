@@ -1,0 +1,13 @@
+"""The process that carries calls.
+
+    compose    its root: the only module here that knows adapters and settings
+    http       the two ports' HTTP: Twilio's webhooks; health, metrics, calls
+    media      the media socket, without ASGI
+    runner     one call: its TaskGroup, its sockets, its timer
+    tools      running `http` and `python` tools, and the context hook
+    recorder   facts to the journal, acknowledged facts to the call log
+    door       the pool of sessions, in act
+    watchdog   names the stack that blocks the loop
+
+Imports `call`, `core`, `wire`, `ports`, `telemetry`.
+"""

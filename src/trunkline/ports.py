@@ -1,0 +1,172 @@
+"""What the shells ask of the world (Protocols of at most five methods each)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.record import Entry, Head
+
+
+class CallState(StrEnum):
+    """What the journal knows of a call."""
+
+    LIVE = "live"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The journal's answer to a call's webhook: the same for every repetition of it.
+
+    `opened_at_ms` is when this epoch began, `now_ms` the present, both by Redis time.
+    """
+
+    epoch: Epoch
+    pod: PodName
+    incarnation: Incarnation
+    state: CallState
+    opened_at_ms: int
+    now_ms: int
+    first: bool
+    """True for the request that made it, False for a repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The call goes on under `epoch`; a repetition within its window gets the same."""
+
+    epoch: Epoch
+    head: Head
+    opened_at_ms: int
+    now_ms: int
+    first: bool
+
+
+class ResumeRefused(StrEnum):
+    """Why a resume was refused."""
+
+    UNKNOWN = "unknown"
+    """No journal of such a call."""
+    ENDED = "ended"
+    STALE = "stale"
+    """The token's epoch is not the call's, and was not within the window."""
+
+
+class Journal(Protocol):
+    """The ordered facts of live calls, fenced by epoch, sequence and head of the chain."""
+
+    async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
+        """Begin a call's journal, or say how it was begun."""
+        ...
+
+    async def resume_call(
+        self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
+    ) -> Resumption | ResumeRefused:
+        """Compare-and-set from `epoch` to a higher one."""
+        ...
+
+    async def append(
+        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+    ) -> None:
+        """Append what follows `head`; idempotent for entries it already holds.
+
+        Raises:
+            Fenced: another epoch owns the call, or the chain has another head.
+            StoreError: Redis did not answer in time; the same append may be sent again.
+        """
+        ...
+
+    async def forget_call(self, call: CallSid) -> None:
+        """The call ended and the call log has all of it: let the journal expire soon."""
+        ...
+
+    async def read(self, call: CallSid) -> list[Entry]:
+        """Every entry of a call, in order; empty if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCall:
+    """One row of the call log's list: times in ms since 1970, None where it has not happened."""
+
+    call: CallSid
+    direction: str
+    from_number: str
+    to_number: str
+    agent: str
+    tenant: str
+    vertical: str
+    pod: str
+    started_at_ms: int
+    answered_at_ms: int | None
+    ended_at_ms: int | None
+    outcome: str | None
+    reason: str | None
+    facts: int
+
+
+class CallBook(Protocol):
+    """The call log: acknowledged facts, for ever."""
+
+    async def write(self, entries: Sequence[tuple[CallSid, Entry]]) -> None:
+        """Commit the entries and what follows from them for their calls' rows; idempotent.
+
+        Raises:
+            StoreError: nothing of it was committed; the same write may be sent again.
+        """
+        ...
+
+    async def calls(self, *, limit: int, before_ms: int | None = None) -> list[LoggedCall]:
+        """The newest calls first."""
+        ...
+
+    async def call(self, call: CallSid) -> LoggedCall | None:
+        """One call's row; None if the log has no such call."""
+        ...
+
+    async def entries(self, call: CallSid) -> list[Entry]:
+        """Every fact of a call, in order."""
+        ...
+
+
+FrameListener = Callable[[memoryview], None]
+LossListener = Callable[[str], None]
+
+
+class ModelSession(Protocol):
+    """One socket to a realtime model that has sent `session.created`."""
+
+    @property
+    def id(self) -> str:
+        """Ours, for logs and the pool; not the provider's."""
+        ...
+
+    def listen(self, on_frame: FrameListener, on_lost: LossListener) -> None:
+        """Deliver every later text message, then the reason of its loss, once."""
+        ...
+
+    def send(self, text: bytes) -> None:
+        """Write a text message; never waits. A lost session swallows it."""
+        ...
+
+    def backlog_bytes(self) -> int:
+        """What was written and has not left the process yet."""
+        ...
+
+    async def close(self) -> None:
+        """Close within the deadline of closes; a second close does nothing."""
+        ...
+
+
+class ModelDoor(Protocol):
+    """Where sessions come from."""
+
+    async def open(self) -> ModelSession:
+        """A session that has sent `session.created`.
+
+        Raises:
+            ModelError: refused, or not in time; its text is a short reason without secrets.
+        """
+        ...

@@ -1,0 +1,11 @@
+"""What is said on both wires: text to frozen messages and back.
+
+    twilio      the messages of a Media Stream, both directions
+    twiml       documents we answer webhooks with, and the simulator's reading of them
+    webhooks    forms and signatures of Twilio's HTTP requests
+    realtime    the OpenAI Realtime protocol (GA), both directions
+    g711        µ-law: duration, silence, tones
+
+A codec is total (what it does not know is `Unknown`), strict in what it sends, raises only
+the protocol error of its side, and knows no process. Imports nothing of ours but `errors`.
+"""
