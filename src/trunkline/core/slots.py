@@ -1,0 +1,162 @@
+"""The right to carry one call on this pod: one pod's own ledger.
+
+    free ──reserve──▶ reserved ──bind──▶ bound ──release──▶ free
+                          └──expire, release──▶ free
+
+A slot carries at most one call and a call holds at most one slot. Over several pods a store's
+script decides; this ledger then still binds: it is the pod's own cap when the store is away.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from trunkline.core.ids import CallSid, Epoch
+
+INBOUND_HOLD_S: Final = 15.0
+"""A slot reserved for so long without a `start` is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The call has a slot. `epoch` is the highest it was asked for with; `bound` if it talks.
+
+    `first` is False for a repetition: a call that had a slot keeps it.
+    """
+
+    call: CallSid
+    epoch: Epoch
+    bound: bool
+    first: bool
+
+
+class FullReason(StrEnum):
+    """Why there is no slot."""
+
+    CAP = "cap"
+    """As many calls as the pod may carry have one."""
+    DRAINING = "draining"
+    """The pod takes no new calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No slot for this call."""
+
+    reason: FullReason
+
+
+class Binding(StrEnum):
+    """What a `start` finds."""
+
+    BOUND = "bound"
+    """The call has its slot, from now on or already."""
+    STALE = "stale"
+    """A later epoch owns the slot: this stream is a past one."""
+    NO_SLOT = "no_slot"
+    """Never reserved, expired, or released."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    epoch: Epoch
+    expires_at: float | None
+    """When the reservation ends; None once bound."""
+
+
+class PodSlots:
+    """The slots of one pod. Time is monotonic seconds."""
+
+    def __init__(self, calls_max: int) -> None:
+        assert calls_max > 0
+        self._calls_max = calls_max
+        self._slots: dict[CallSid, _Slot] = {}
+        self._closed = False
+
+    @property
+    def calls_max(self) -> int:
+        """How many slots there are."""
+        return self._calls_max
+
+    @property
+    def closed(self) -> bool:
+        """Whether new calls are refused because the pod drains."""
+        return self._closed
+
+    @property
+    def reserved(self) -> int:
+        """Slots whose call has not started."""
+        return len(self._slots) - self.bound
+
+    @property
+    def bound(self) -> int:
+        """Slots whose call has started."""
+        return sum(slot.expires_at is None for slot in self._slots.values())
+
+    @property
+    def held(self) -> int:
+        """Slots that are not free: reserved and bound."""
+        return len(self._slots)
+
+    def reserve(
+        self, call: CallSid, epoch: Epoch, now: float, hold_s: float = INBOUND_HOLD_S
+    ) -> Reserved | Full:
+        """A slot for the call, or why there is none.
+
+        A call that has one gets the same again: a repeated webhook prolongs nothing. A higher
+        epoch takes the call's slot over, and if it has not started, gets `hold_s` of its own; so
+        does a reservation whose time was over and that `expire` had not freed yet.
+        """
+        assert hold_s > 0
+        slot = self._slots.get(call)
+        if slot is not None:
+            if slot.expires_at is not None and (epoch > slot.epoch or slot.expires_at <= now):
+                slot.expires_at = now + hold_s
+            slot.epoch = max(epoch, slot.epoch)
+            return Reserved(call, slot.epoch, bound=slot.expires_at is None, first=False)
+        if self._closed:
+            return Full(FullReason.DRAINING)
+        if len(self._slots) >= self._calls_max:
+            return Full(FullReason.CAP)
+        self._slots[call] = _Slot(epoch, now + hold_s)
+        return Reserved(call, epoch, bound=False, first=True)
+
+    def bind(self, call: CallSid, epoch: Epoch, now: float) -> Binding:
+        """A stream of the call has started: its slot no longer expires.
+
+        A reservation whose time is over is gone, whether or not `expire` was called since.
+        """
+        slot = self._slots.get(call)
+        if slot is None or (slot.expires_at is not None and slot.expires_at <= now):
+            return Binding.NO_SLOT
+        if epoch < slot.epoch:
+            return Binding.STALE
+        slot.epoch = epoch
+        slot.expires_at = None
+        return Binding.BOUND
+
+    def release(self, call: CallSid) -> bool:
+        """The call is over: its slot is free. Whether it had one."""
+        return self._slots.pop(call, None) is not None
+
+    def expire(self, now: float) -> list[CallSid]:
+        """Free what was reserved and never started; each such call is named once."""
+        over = [
+            call
+            for call, slot in self._slots.items()
+            if slot.expires_at is not None and slot.expires_at <= now
+        ]
+        for call in over:
+            del self._slots[call]
+        return over
+
+    def deadline(self) -> float | None:
+        """When `expire` has something to do next; None while nothing is merely reserved."""
+        return min(
+            (slot.expires_at for slot in self._slots.values() if slot.expires_at is not None),
+            default=None,
+        )
+
+    def close(self) -> None:
+        """The pod drains: no slot for a new call. Those who have one keep it."""
+        self._closed = True

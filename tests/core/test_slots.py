@@ -1,0 +1,244 @@
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from trunkline.core.ids import CallSid, Epoch
+from trunkline.core.slots import (
+    INBOUND_HOLD_S,
+    Binding,
+    Full,
+    FullReason,
+    PodSlots,
+    Reserved,
+)
+
+ONE, TWO, THREE = CallSid("CA1"), CallSid("CA2"), CallSid("CA3")
+E1, E2, E3 = Epoch(1), Epoch(2), Epoch(3)
+
+
+def test_a_call_gets_a_slot_and_gives_it_back() -> None:
+    """Reserved, bound, free."""
+    slots = PodSlots(1)
+    assert slots.reserve(ONE, E1, 0.0) == Reserved(ONE, E1, bound=False, first=True)
+    assert (slots.reserved, slots.bound, slots.held) == (1, 0, 1)
+    assert slots.bind(ONE, E1, 1.0) is Binding.BOUND
+    assert (slots.reserved, slots.bound, slots.held) == (0, 1, 1)
+    assert slots.release(ONE)
+    assert not slots.release(ONE)
+    assert (slots.reserved, slots.bound, slots.held) == (0, 0, 0)
+
+
+def test_the_call_beyond_the_cap_gets_none() -> None:
+    """Until another is over."""
+    slots = PodSlots(2)
+    slots.reserve(ONE, E1, 0.0)
+    slots.reserve(TWO, E1, 0.0)
+    assert slots.calls_max == slots.held == 2
+    assert slots.reserve(THREE, E1, 0.0) == Full(FullReason.CAP)
+    slots.release(ONE)
+    assert isinstance(slots.reserve(THREE, E1, 0.0), Reserved)
+
+
+def test_a_repeated_webhook_gets_the_same_slot() -> None:
+    """Also on a full pod, and without prolonging the wait for `start`."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0)
+    assert slots.reserve(ONE, E1, 10.0) == Reserved(ONE, E1, bound=False, first=False)
+    assert slots.held == 1
+    assert slots.deadline() == INBOUND_HOLD_S
+
+
+def test_a_reservation_without_start_ends() -> None:
+    """After 15 s, reported once, and a late `start` finds nothing."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 100.0)
+    assert slots.deadline() == 115.0
+    assert slots.expire(114.999) == []
+    assert slots.bind(ONE, E1, 115.0) is Binding.NO_SLOT
+    assert slots.expire(115.0) == [ONE]
+    assert slots.expire(115.0) == []
+    assert slots.deadline() is None
+    assert slots.bind(ONE, E1, 115.0) is Binding.NO_SLOT
+
+
+def test_a_webhook_after_the_wait_begins_a_new_one() -> None:
+    """Nobody had swept yet: the call gets its whole time, not a slot that is already over."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0)
+    assert slots.reserve(ONE, E1, 20.0) == Reserved(ONE, E1, bound=False, first=False)
+    assert slots.expire(20.0) == []
+    assert slots.bind(ONE, E1, 21.0) is Binding.BOUND
+
+
+def test_a_hold_may_be_longer() -> None:
+    """An outbound call rings before it starts."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0, hold_s=90.0)
+    assert slots.expire(89.0) == []
+    assert slots.expire(90.0) == [ONE]
+
+
+def test_a_bound_slot_does_not_end_by_itself() -> None:
+    """A call may last as long as it lasts."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0)
+    slots.bind(ONE, E1, 1.0)
+    assert slots.deadline() is None
+    assert slots.expire(1e9) == []
+    assert slots.bind(ONE, E1, 1e9) is Binding.BOUND
+
+
+def test_a_resume_keeps_the_slot() -> None:
+    """A higher epoch takes over what its call has, talking or not, in one slot."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0)
+    assert slots.reserve(ONE, E2, 10.0) == Reserved(ONE, E2, bound=False, first=False)
+    assert slots.deadline() == 25.0
+    assert slots.bind(ONE, E2, 11.0) is Binding.BOUND
+    assert slots.reserve(ONE, E3, 12.0) == Reserved(ONE, E3, bound=True, first=False)
+    assert slots.deadline() is None
+    assert slots.held == 1
+
+
+def test_a_past_epoch_changes_nothing() -> None:
+    """Its reservation is answered with the present epoch, its stream is stale."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E2, 0.0)
+    assert slots.reserve(ONE, E1, 1.0) == Reserved(ONE, E2, bound=False, first=False)
+    assert slots.bind(ONE, E1, 1.0) is Binding.STALE
+    assert slots.bound == 0
+
+
+def test_a_start_may_be_ahead_of_its_reservation() -> None:
+    """The journal gave it a higher epoch: it is the present one, and a later E1 is past."""
+    slots = PodSlots(1)
+    slots.reserve(ONE, E1, 0.0)
+    assert slots.bind(ONE, E2, 1.0) is Binding.BOUND
+    assert slots.bind(ONE, E1, 1.0) is Binding.STALE
+
+
+def test_a_draining_pod_takes_no_new_call() -> None:
+    """And keeps those it has, resumes included."""
+    slots = PodSlots(2)
+    slots.reserve(ONE, E1, 0.0)
+    assert not slots.closed
+    slots.close()
+    assert slots.closed
+    assert slots.reserve(TWO, E1, 0.0) == Full(FullReason.DRAINING)
+    assert isinstance(slots.reserve(ONE, E2, 0.0), Reserved)
+    assert slots.bind(ONE, E2, 1.0) is Binding.BOUND
+
+
+@pytest.mark.parametrize("calls_max", [0, -1])
+def test_a_pod_without_slots_is_our_own_fault(calls_max: int) -> None:
+    """The settings refuse it before."""
+    with pytest.raises(AssertionError):
+        PodSlots(calls_max)
+
+
+calls = st.sampled_from([CallSid(f"CA{number}") for number in range(1, 7)])
+
+
+class Histories(RuleBasedStateMachine):
+    """Any order of what can happen, against a list of who should have a slot."""
+
+    CALLS_MAX = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = PodSlots(self.CALLS_MAX)
+        self.now = 0.0
+        self.waiting: dict[CallSid, float] = {}
+        self.talking: set[CallSid] = set()
+        self.epochs: dict[CallSid, Epoch] = {}
+        self.closed = False
+
+    def forget(self, call: CallSid) -> None:
+        """The call has no slot."""
+        self.waiting.pop(call, None)
+        self.talking.discard(call)
+        self.epochs.pop(call, None)
+
+    @rule(call=calls, epoch=st.integers(1, 4).map(Epoch), hold_s=st.sampled_from([15.0, 90.0]))
+    def reserve(self, call: CallSid, epoch: Epoch, hold_s: float) -> None:
+        """A webhook: new, repeated, of a resume, or of a past epoch."""
+        answer = self.slots.reserve(call, epoch, self.now, hold_s)
+        if call in self.epochs:
+            assert isinstance(answer, Reserved)
+            assert not answer.first
+            if call in self.waiting and (
+                epoch > self.epochs[call] or self.waiting[call] <= self.now
+            ):
+                self.waiting[call] = self.now + hold_s
+            self.epochs[call] = max(epoch, self.epochs[call])
+            assert answer.epoch == self.epochs[call]
+            assert answer.bound == (call in self.talking)
+        elif self.closed:
+            assert answer == Full(FullReason.DRAINING)
+        elif len(self.epochs) == self.CALLS_MAX:
+            assert answer == Full(FullReason.CAP)
+        else:
+            assert answer == Reserved(call, epoch, bound=False, first=True)
+            self.epochs[call] = epoch
+            self.waiting[call] = self.now + hold_s
+
+    @rule(call=calls, epoch=st.integers(1, 4).map(Epoch))
+    def bind(self, call: CallSid, epoch: Epoch) -> None:
+        """A `start` with whatever ticket."""
+        answer = self.slots.bind(call, epoch, self.now)
+        alive = call in self.talking or self.waiting.get(call, self.now) > self.now
+        if not alive:
+            assert answer is Binding.NO_SLOT
+        elif epoch < self.epochs[call]:
+            assert answer is Binding.STALE
+        else:
+            assert answer is Binding.BOUND
+            self.waiting.pop(call, None)
+            self.talking.add(call)
+            self.epochs[call] = epoch
+
+    @rule(call=calls)
+    def release(self, call: CallSid) -> None:
+        """A call ends, had it a slot or not."""
+        assert self.slots.release(call) == (call in self.epochs)
+        self.forget(call)
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 7.0, 15.0, 90.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes, to a deadline exactly or beyond."""
+        self.now += seconds
+
+    @rule()
+    def expire(self) -> None:
+        """The pod sweeps: each call is named once."""
+        over = self.slots.expire(self.now)
+        assert len(over) == len(set(over))
+        assert set(over) == {call for call, at in self.waiting.items() if at <= self.now}
+        for call in over:
+            self.forget(call)
+
+    @rule()
+    def close(self) -> None:
+        """The pod begins to drain."""
+        self.slots.close()
+        self.closed = True
+
+    @invariant()
+    def the_ledger_is_right(self) -> None:
+        """Cap kept, one slot a call, none forgotten."""
+        assert self.slots.held == len(self.epochs) <= self.CALLS_MAX
+        assert self.slots.reserved == len(self.waiting)
+        assert self.slots.bound == len(self.talking)
+        assert self.slots.deadline() == min(self.waiting.values(), default=None)
+
+    def teardown(self) -> None:
+        """Every call ends: nothing is left."""
+        for call in [*self.talking]:
+            assert self.slots.release(call)
+        self.slots.expire(float("inf"))
+        assert self.slots.held == 0
+
+
+TestHistories = Histories.TestCase
+TestHistories.settings = settings(max_examples=2000, stateful_step_count=20, deadline=None)
