@@ -4,6 +4,7 @@
     twiml       documents we answer webhooks with, and the simulator's reading of them
     webhooks    forms and signatures of Twilio's HTTP requests
     realtime    the OpenAI Realtime protocol (GA), both directions
+    verbs       what TwiML is made of; `twiml_reading` reads it
     g711        µ-law: duration, silence, tones
 
 A codec is total (what it does not know is `Unknown`), strict in what it sends, raises only

@@ -1,26 +1,53 @@
 """Events that a server sends over the Realtime protocol.
 
-Read leniently: unknown fields are ignored, unknown events are `Unknown`. Only what the
-product or the simulator uses is named.
+Read leniently: unknown fields are ignored, unknown events are `Unknown`, and an event of a
+known kind is read as far as it can be. Only what the product or the simulator uses is named.
 """
 
-from typing import Literal
+from typing import Final, get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from trunkline.errors import ModelProtocolError
 from trunkline.wire.realtime.items import Item
+from trunkline.wire.realtime.leniency import readable
+from trunkline.wire.realtime.responses import (
+    ContentPart,
+    DurationUsage,
+    ErrorDetail,
+    ErrorOfResponse,
+    InputTokens,
+    OutputTokens,
+    RateLimit,
+    Response,
+    ResponseStatus,
+    StatusDetails,
+    TokensUsage,
+    Usage,
+)
+from trunkline.wire.realtime.session import EffectiveSession, SessionView
 
-MESSAGE_BYTES_MAX = 1024 * 1024
+# Defined beside, and named here too.
+__all__ = [
+    "ContentPart",
+    "DurationUsage",
+    "EffectiveSession",
+    "ErrorDetail",
+    "ErrorOfResponse",
+    "InputTokens",
+    "OutputTokens",
+    "RateLimit",
+    "Response",
+    "ResponseStatus",
+    "SessionView",
+    "StatusDetails",
+    "TokensUsage",
+    "Usage",
+]
+
+MESSAGE_BYTES_MAX: Final = 1024 * 1024
 """A longer message from a model is refused before it is parsed."""
-
-
-class SessionView(msgspec.Struct, frozen=True):
-    """A server's copy of the session: `expires_at` in epoch seconds, where it says so."""
-
-    id: str | UnsetType = UNSET
-    model: str | UnsetType = UNSET
-    expires_at: int | UnsetType = UNSET
 
 
 class SessionCreated(msgspec.Struct, frozen=True, tag="session.created"):
@@ -33,14 +60,6 @@ class SessionCreated(msgspec.Struct, frozen=True, tag="session.created"):
 class SessionUpdated(msgspec.Struct, frozen=True, tag="session.updated"):
     session: SessionView
     event_id: str = ""
-
-
-class ErrorDetail(msgspec.Struct, frozen=True):
-    message: str
-    type: str = ""
-    code: str | None = None
-    param: str | None = None
-    event_id: str | None = None
 
 
 class Error(msgspec.Struct, frozen=True, tag="error"):
@@ -108,12 +127,6 @@ class ItemTruncated(msgspec.Struct, frozen=True, tag="conversation.item.truncate
     event_id: str = ""
 
 
-class DurationUsage(msgspec.Struct, frozen=True, tag="duration"):
-    """What a transcription cost: seconds of audio."""
-
-    seconds: float
-
-
 class TranscriptionCompleted(
     msgspec.Struct, frozen=True, tag="conversation.item.input_audio_transcription.completed"
 ):
@@ -122,7 +135,16 @@ class TranscriptionCompleted(
     item_id: str
     content_index: int
     transcript: str
-    usage: DurationUsage | UnsetType = UNSET
+    usage: DurationUsage | TokensUsage | UnsetType = UNSET
+    event_id: str = ""
+
+
+class TranscriptionDelta(
+    msgspec.Struct, frozen=True, tag="conversation.item.input_audio_transcription.delta"
+):
+    item_id: str
+    content_index: int = 0
+    delta: str = ""
     event_id: str = ""
 
 
@@ -133,51 +155,6 @@ class TranscriptionFailed(
     content_index: int
     error: ErrorDetail
     event_id: str = ""
-
-
-class ErrorOfResponse(msgspec.Struct, frozen=True):
-    type: str | None = None
-    code: str | None = None
-    message: str | None = None
-
-
-class StatusDetails(msgspec.Struct, frozen=True):
-    type: str | None = None
-    reason: str | None = None
-    error: ErrorOfResponse | None = None
-
-
-class InputTokens(msgspec.Struct, frozen=True):
-    text_tokens: int = 0
-    audio_tokens: int = 0
-    cached_tokens: int = 0
-
-
-class OutputTokens(msgspec.Struct, frozen=True):
-    text_tokens: int = 0
-    audio_tokens: int = 0
-
-
-class Usage(msgspec.Struct, frozen=True):
-    total_tokens: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_token_details: InputTokens = InputTokens()
-    output_token_details: OutputTokens = OutputTokens()
-
-
-ResponseStatus = Literal["in_progress", "completed", "cancelled", "failed", "incomplete"]
-
-
-class Response(msgspec.Struct, frozen=True):
-    id: str
-    status: ResponseStatus
-    status_details: StatusDetails | None = None
-    output: list[Item] = []
-    usage: Usage | None = None
-    metadata: dict[str, str] | None = None
-    conversation_id: str | None = None
-    object: Literal["realtime.response"] = "realtime.response"
 
 
 class ResponseCreated(msgspec.Struct, frozen=True, tag="response.created"):
@@ -204,12 +181,6 @@ class OutputItemDone(msgspec.Struct, frozen=True, tag="response.output_item.done
     output_index: int
     item: Item
     event_id: str = ""
-
-
-class ContentPart(msgspec.Struct, frozen=True):
-    type: Literal["audio", "text"]
-    transcript: str | UnsetType = UNSET
-    text: str | UnsetType = UNSET
 
 
 class ContentPartAdded(msgspec.Struct, frozen=True, tag="response.content_part.added"):
@@ -267,6 +238,26 @@ class TranscriptDone(msgspec.Struct, frozen=True, tag="response.output_audio_tra
     event_id: str = ""
 
 
+class TextDelta(msgspec.Struct, frozen=True, tag="response.output_text.delta"):
+    """A stretch of an answer in text mode."""
+
+    response_id: str
+    item_id: str
+    delta: str
+    output_index: int = 0
+    content_index: int = 0
+    event_id: str = ""
+
+
+class TextDone(msgspec.Struct, frozen=True, tag="response.output_text.done"):
+    response_id: str
+    item_id: str
+    text: str
+    output_index: int = 0
+    content_index: int = 0
+    event_id: str = ""
+
+
 class ArgumentsDelta(msgspec.Struct, frozen=True, tag="response.function_call_arguments.delta"):
     response_id: str
     item_id: str
@@ -286,13 +277,6 @@ class ArgumentsDone(msgspec.Struct, frozen=True, tag="response.function_call_arg
     event_id: str = ""
 
 
-class RateLimit(msgspec.Struct, frozen=True):
-    name: str
-    limit: int
-    remaining: int
-    reset_seconds: float
-
-
 class RateLimitsUpdated(msgspec.Struct, frozen=True, tag="rate_limits.updated"):
     rate_limits: list[RateLimit]
     event_id: str = ""
@@ -304,7 +288,7 @@ class Unknown(msgspec.Struct, frozen=True):
     type: str
 
 
-FromServer = (
+Read = (
     SessionCreated
     | SessionUpdated
     | Error
@@ -333,5 +317,62 @@ FromServer = (
     | ArgumentsDelta
     | ArgumentsDone
     | RateLimitsUpdated
-    | Unknown
 )
+"""Events that are read."""
+
+FromServer = Read | Unknown
+ToClient = Read | TextDelta | TextDone | TranscriptionDelta
+"""Events that the simulator sends. The pod has no use for the last three: to it, `Unknown`."""
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    type: str
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_READ: Final[msgspec.json.Decoder[Read]] = msgspec.json.Decoder(Read)
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_TREE: Final = msgspec.json.Decoder(dict[str, object])
+_KINDS: Final = frozenset(str(record.__struct_config__.tag) for record in get_args(Read))
+
+
+def encode(event: ToClient) -> bytes:
+    """JSON text of an event, as UTF-8."""
+    try:
+        return _ENCODER.encode(event)
+    except UnicodeEncodeError as error:
+        raise ModelProtocolError("a string holds half a character") from error
+
+
+def decode(text: bytes | bytearray | memoryview | str) -> FromServer:
+    """Read a server's event as far as it can be read.
+
+    An event of an unknown kind, or of a known kind in an unknown shape, is `Unknown`. Text that
+    is no event at all raises `ModelProtocolError` and nothing else.
+    """
+    if len(text) > MESSAGE_BYTES_MAX:
+        raise ModelProtocolError(f"event over {MESSAGE_BYTES_MAX} bytes")
+    try:
+        return _READ.decode(text)
+    except msgspec.ValidationError:
+        return _salvage(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ModelProtocolError("the event is not JSON that can be read") from error
+
+
+def _salvage(text: bytes | bytearray | memoryview | str) -> FromServer:
+    """Read an event that is not quite of the shape we know: a newer server, or another one."""
+    try:
+        kind = _ENVELOPE.decode(text).type
+        if kind not in _KINDS:
+            return Unknown(kind)
+        event = readable(_TREE.decode(text))
+    except msgspec.ValidationError as error:
+        raise ModelProtocolError(f"no event: {error}", param="type") from error
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ModelProtocolError("the event is not JSON that can be read") from error
+    try:
+        read: Read = msgspec.convert(event, Read)
+    except (msgspec.ValidationError, RecursionError):
+        return Unknown(kind)
+    return read

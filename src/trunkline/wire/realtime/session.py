@@ -4,10 +4,12 @@ A server refuses an update for one unknown key, so these records forbid them thr
 Fields left `UNSET` are not sent; `None` is sent as null where null means "off".
 """
 
-from typing import Literal
+from typing import Final, Literal, TypeVar, assert_never
 
 import msgspec
 from msgspec import UNSET, UnsetType
+
+_T = TypeVar("_T")
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh"]
 ToolChoiceMode = Literal["auto", "none", "required"]
@@ -87,3 +89,131 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="real
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
     max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """A server's copy of the session: `expires_at` in epoch seconds, where it says so."""
+
+    id: str | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+
+
+class Pcm(msgspec.Struct, frozen=True, tag="audio/pcm"):
+    """A server's format before it was told otherwise: 16 bits, little-endian, mono."""
+
+    rate: Literal[24000] = 24000
+
+
+class EffectiveInput(msgspec.Struct, frozen=True):
+    format: Pcmu | Pcm = Pcm()
+    transcription: Transcription | None = None
+    noise_reduction: NoiseReduction | None = None
+    turn_detection: TurnDetection | None = None
+
+
+class EffectiveOutput(msgspec.Struct, frozen=True):
+    format: Pcmu | Pcm = Pcm()
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+class EffectiveAudio(msgspec.Struct, frozen=True):
+    input: EffectiveInput = EffectiveInput()
+    output: EffectiveOutput = EffectiveOutput()
+
+
+class EffectiveSession(SessionView, frozen=True, tag="realtime"):
+    """The full view that a server sends: every setting as it holds, defaults included."""
+
+    object: Literal["realtime.session"] = "realtime.session"
+    instructions: str = ""
+    output_modalities: list[Literal["audio", "text"]] = msgspec.field(
+        default_factory=lambda: ["audio"]
+    )
+    audio: EffectiveAudio = EffectiveAudio()
+    tools: list[FunctionTool] = []
+    tool_choice: ToolChoiceMode = "auto"
+    max_output_tokens: int | Literal["inf"] = "inf"
+    truncation: Literal["auto"] = "auto"
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
+    include: None = None
+    tracing: None = None
+    prompt: None = None
+
+
+DEFAULT_VAD: Final = ServerVad(
+    threshold=0.5,
+    prefix_padding_ms=300,
+    silence_duration_ms=500,
+    create_response=True,
+    interrupt_response=True,
+    idle_timeout_ms=None,
+)
+"""What a server does where a client says nothing of turn detection."""
+
+
+def effective(
+    settings: Session,
+    *,
+    session_id: str,
+    model: str,
+    expires_at: int,
+) -> EffectiveSession:
+    """All of a session as it holds after `settings`, the server's defaults filled in."""
+    audio = _or(settings.audio, Audio())
+    given, spoken = _or(audio.input, AudioInput()), _or(audio.output, AudioOutput())
+    return EffectiveSession(
+        id=session_id,
+        model=model,
+        expires_at=expires_at,
+        instructions=_or(settings.instructions, ""),
+        output_modalities=_or(settings.output_modalities, ["audio"]),
+        audio=EffectiveAudio(
+            input=EffectiveInput(
+                format=_format(given.format),
+                transcription=_or(given.transcription, None),
+                noise_reduction=_or(given.noise_reduction, None),
+                turn_detection=_filled(_or(given.turn_detection, DEFAULT_VAD)),
+            ),
+            output=EffectiveOutput(
+                format=_format(spoken.format),
+                voice=_or(spoken.voice, "alloy"),
+                speed=_or(spoken.speed, 1.0),
+            ),
+        ),
+        tools=_or(settings.tools, []),
+        tool_choice=_or(settings.tool_choice, "auto"),
+        max_output_tokens=_or(settings.max_output_tokens, "inf"),
+        parallel_tool_calls=settings.parallel_tool_calls,
+        reasoning=settings.reasoning,
+    )
+
+
+def _or(value: _T | UnsetType, default: _T) -> _T:
+    return default if isinstance(value, UnsetType) else value
+
+
+def _format(said: Pcmu | UnsetType) -> Pcmu | Pcm:
+    return Pcm() if isinstance(said, UnsetType) else said
+
+
+def _filled(detection: TurnDetection | None) -> TurnDetection | None:
+    """Turn detection with a server's defaults where the client said nothing."""
+    match detection:
+        case ServerVad():
+            said = msgspec.structs.asdict(detection)
+            return msgspec.structs.replace(
+                DEFAULT_VAD, **{key: value for key, value in said.items() if value is not UNSET}
+            )
+        case SemanticVad():
+            return SemanticVad(
+                eagerness=_or(detection.eagerness, "auto"),
+                create_response=_or(detection.create_response, True),
+                interrupt_response=_or(detection.interrupt_response, True),
+            )
+        case None:
+            return None
+        case _:
+            assert_never(detection)
