@@ -8,6 +8,7 @@ import binascii
 import math
 from array import array
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 SAMPLES_PER_S: Final = 8000
@@ -54,15 +55,22 @@ def _code_of(sample: int) -> int:
 
 _LINEAR: Final = tuple(_linear_of(code) for code in range(256))
 _SQUARES: Final = tuple(sample * sample for sample in _LINEAR)
-_CODES: Final = bytes(_code_of(sample) for sample in range(-32768, 32768))
+
+
+@cache
+def _codes() -> bytes:
+    """The µ-law byte of each 16-bit sample, from -32768 up: made when first asked for."""
+    return bytes(_code_of(sample) for sample in range(-32768, 32768))
 
 
 def encode(pcm: Iterable[int]) -> bytes:
     """16-bit samples to µ-law. A sample outside 16 bits raises `ValueError`."""
     try:
-        return bytes([_CODES[sample + 32768] for sample in array("h", pcm)])
+        samples = array("h", pcm)
     except OverflowError as error:
         raise ValueError("a sample does not fit into 16 bits") from error
+    codes = _codes()
+    return bytes([codes[sample + 32768] for sample in samples])
 
 
 def decode(ulaw: bytes) -> "array[int]":
@@ -79,7 +87,7 @@ def rms(ulaw: bytes) -> float:
 
 def payload_bytes(payload: str) -> int:
     """How many bytes a base64 string stands for, by its length and padding alone."""
-    return len(payload) * 3 // 4 - payload.count("=", -2)
+    return max(0, len(payload) * 3 // 4 - payload.count("=", -2))
 
 
 def payload_ms(payload: str) -> float:
@@ -101,19 +109,21 @@ def silence(ms: int) -> bytes:
     return bytes([SILENCE]) * (ms * BYTES_PER_MS)
 
 
-def _tone(low_hz: int, high_hz: int) -> bytes:
+_HZ: Final = {
+    key: (row_hz, column_hz)
+    for keys, row_hz in zip(_KEYPAD, _ROWS_HZ, strict=True)
+    for key, column_hz in zip(keys, _COLUMNS_HZ, strict=True)
+}
+
+
+@cache
+def _tone(key: str) -> bytes:
+    low_hz, high_hz = _HZ[key]
     turn = 2 * math.pi / SAMPLES_PER_S
     return encode(
         round(_TONE_PEAK * (math.sin(turn * low_hz * n) + math.sin(turn * high_hz * n)))
         for n in range(TONE_MS * BYTES_PER_MS)
     )
-
-
-_TONES: Final = {
-    key: _tone(row_hz, column_hz)
-    for keys, row_hz in zip(_KEYPAD, _ROWS_HZ, strict=True)
-    for key, column_hz in zip(keys, _COLUMNS_HZ, strict=True)
-}
 
 
 def dtmf(digits: str) -> bytes:
@@ -129,8 +139,8 @@ def dtmf(digits: str) -> bytes:
     for digit in digits:
         if digit == "w":
             audio += pause
-        elif digit in _TONES:
-            audio += _TONES[digit] + gap
+        elif digit in _HZ:
+            audio += _tone(digit) + gap
         else:
             raise ValueError(f"no tone for {digit!r}: use 0-9, *, #, A-D, w")
     return bytes(audio)

@@ -11,17 +11,50 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from twilio.twiml import TwiMLException  # type: ignore[import-untyped]  # It has no types.
-from twilio.twiml.voice_response import (  # type: ignore[import-untyped]  # It has no types.
+from twilio.twiml import voice_response as build
+from twilio.twiml.voice_response import VoiceResponse
+
+from trunkline.wire.twiml_reading import (
+    PARAMETER_CHARS_MAX,
     Connect,
     Dial,
-    VoiceResponse,
+    Document,
+    Enqueue,
+    Gather,
+    Hangup,
+    Method,
+    Number,
+    Pause,
+    Play,
+    Record,
+    Redirect,
+    Reject,
+    Say,
+    StreamNoun,
+    Verb,
+    parse,
+    read,
 )
-
-from trunkline.wire.twiml_reading import PARAMETER_CHARS_MAX, parse, read
 
 __all__ = [
     "CONTENT_TYPE",
     "INLINE_CHARS_MAX",
+    "Connect",
+    "Dial",
+    "Document",
+    "Enqueue",
+    "Gather",
+    "Hangup",
+    "Method",
+    "Number",
+    "Pause",
+    "Play",
+    "Record",
+    "Redirect",
+    "Reject",
+    "Say",
+    "StreamNoun",
+    "Verb",
     "connect_stream",
     "dial",
     "hangup",
@@ -53,7 +86,7 @@ def connect_stream(
     _absolute(url, "wss", "ws")
     if "?" in url or "#" in url:
         raise ValueError("a stream's URL can't have a query: use parameters")
-    connect = Connect()
+    connect = build.Connect()
     stream = connect.stream(
         url=_plain(url),
         status_callback=_absolute(status_callback, "https", "http"),
@@ -96,7 +129,7 @@ def dial(number: str, *, caller_id: str | None, timeout_s: int) -> str:
     """Join the caller with somebody else; after that, or if nobody answers, the call ends."""
     if not number:
         raise ValueError("nobody to dial")
-    leg = Dial(caller_id=None if caller_id is None else _plain(caller_id), timeout=timeout_s)
+    leg = build.Dial(caller_id=None if caller_id is None else _plain(caller_id), timeout=timeout_s)
     leg.number(_plain(number))
     response = VoiceResponse()
     response.append(leg)
@@ -153,6 +186,7 @@ def _plain(text: str) -> str:
 
 def _absolute(url: str, *schemes: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.netloc:
+    spaces = any(character.isspace() for character in url)
+    if parts.scheme not in schemes or not parts.netloc or spaces:
         raise ValueError(f"not an absolute {' or '.join(schemes)} URL")
     return _plain(url)

@@ -30,6 +30,34 @@ from trunkline.wire.verbs import (
     Verb,
 )
 
+__all__ = [
+    "DEPTH_MAX",
+    "DOCUMENT_BYTES_MAX",
+    "NOT_IN_SCHEMA",
+    "PARAMETER_CHARS_MAX",
+    "QUEUE_CHARS_MAX",
+    "UNPARSABLE",
+    "WHOLE_DIGITS_MAX",
+    "Connect",
+    "Dial",
+    "Document",
+    "Enqueue",
+    "Gather",
+    "Hangup",
+    "Method",
+    "Number",
+    "Pause",
+    "Play",
+    "Record",
+    "Redirect",
+    "Reject",
+    "Say",
+    "StreamNoun",
+    "Verb",
+    "parse",
+    "read",
+]
+
 UNPARSABLE: Final = 12100
 """Warning for a document that does not parse: the call ends, or the fallback URL is asked."""
 

@@ -5,27 +5,44 @@ server is that refuses a whole update for one unknown key. What depends on a ses
 (a frozen voice, an unknown item) is not decided here.
 """
 
-from typing import Final, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from trunkline.errors import ModelProtocolError
 from trunkline.wire import g711
 from trunkline.wire.realtime.items import (
+    ID_CHARS_MAX,
     InputAudio,
     InputText,
     Item,
     Message,
     OutputText,
 )
-from trunkline.wire.realtime.session import FunctionTool, Session, ToolChoiceMode
+from trunkline.wire.realtime.session import (
+    VOICES,
+    Audio,
+    AudioOutput,
+    FunctionTool,
+    Modalities,
+    OutputTokensMax,
+    Session,
+    ToolChoiceMode,
+)
 
 AUDIO_BYTES_MAX: Final = 15 * 1024 * 1024
 """Audio in one append, decoded: more is refused."""
 
 MESSAGE_BYTES_MAX: Final = AUDIO_BYTES_MAX * 4 // 3 + 64 * 1024
 """A longer event is refused before it is parsed: the longest append and its envelope."""
+
+
+Metadata = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]],
+    Meta(max_length=16),
+]
+"""What a response is marked with; it comes back with `response.created` and `.done`."""
 
 
 class SessionUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="session.update"):
@@ -81,8 +98,8 @@ class TruncateItem(
     """Cut an assistant's audio to what was heard. `audio_end_ms` beyond its length is refused."""
 
     item_id: str
-    content_index: int
-    audio_end_ms: int
+    content_index: Annotated[int, Meta(ge=0)]
+    audio_end_ms: Annotated[int, Meta(ge=0)]
     event_id: str | UnsetType = UNSET
 
 
@@ -98,11 +115,11 @@ class ResponseOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     instructions: str | UnsetType = UNSET
     conversation: Literal["auto", "none"] | UnsetType = UNSET
-    output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
+    output_modalities: Modalities | UnsetType = UNSET
     tools: list[FunctionTool] | UnsetType = UNSET
     tool_choice: ToolChoiceMode | UnsetType = UNSET
-    max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
-    metadata: dict[str, str] | UnsetType = UNSET
+    max_output_tokens: OutputTokensMax | UnsetType = UNSET
+    metadata: Metadata | UnsetType = UNSET
 
 
 class CreateResponse(
@@ -193,10 +210,11 @@ def event_id_of(text: bytes | bytearray | memoryview | str) -> str | None:
 
 def _refuse(why: str, cause: msgspec.ValidationError) -> NoReturn:
     """Say msgspec's complaint in the protocol's codes, `param` a dotted path."""
-    complaint, _, place = why.partition(" - at ")
-    path = place.strip("`").removeprefix("$").removeprefix(".")
-    if "` in `$" in place:  # "`key` in `$.response.metadata`"
-        path = place.rpartition("$.")[2].strip("`")
+    complaint, at, place = why.rpartition(" - at ")
+    if not at:
+        complaint, place = why, "$"
+    # "`$.session.audio`", and of a key "`key` in `$.response.metadata`"
+    path = place.rpartition("$")[2].strip("`.")
     field = complaint.partition("`")[2].partition("`")[0]
     inside = f"{path}.{field}" if path else field
     if complaint.startswith("Object contains unknown field"):
@@ -244,12 +262,52 @@ def _check(event: FromClient) -> None:
                 raise ModelProtocolError("Invalid 'audio': not base64.", param="audio")
             if g711.payload_bytes(audio) > AUDIO_BYTES_MAX:
                 raise ModelProtocolError("Invalid 'audio': over 15 MiB.", param="audio")
-        case CreateItem(item=Message(role=role, content=content)):
-            for index, part in enumerate(content):
-                if not isinstance(part, CONTENT_OF[role]):
-                    raise ModelProtocolError(
-                        f"Invalid content of a message of role '{role}'.",
-                        param=f"item.content[{index}].type",
-                    )
+        case SessionUpdate(session=session):
+            _check_voice(session)
+            _check_tools(session.tools, "session.tools")
+        case CreateResponse(response=ResponseOptions(tools=tools)):
+            _check_tools(tools, "response.tools")
+        case CreateItem(item=item):
+            _check_item(item)
         case _:
             pass
+
+
+def _check_voice(session: Session) -> None:
+    match session.audio:
+        case Audio(output=AudioOutput(voice=str(voice))) if voice not in VOICES:
+            raise ModelProtocolError(
+                f"Invalid voice: supported are {', '.join(sorted(VOICES))}.",
+                param="session.audio.output.voice",
+            )
+
+
+def _check_tools(tools: list[FunctionTool] | UnsetType, path: str) -> None:
+    for index, tool in enumerate([] if isinstance(tools, UnsetType) else tools):
+        if not bytes(tool.parameters).lstrip().startswith(b"{"):
+            param = f"{path}[{index}].parameters"
+            raise ModelProtocolError(f"Invalid '{param}': no JSON schema.", param=param)
+
+
+def _check_item(item: Item) -> None:
+    call_id = UNSET if isinstance(item, Message) else item.call_id
+    for name, value in (("id", item.id), ("call_id", call_id)):
+        if isinstance(value, str) and len(value) > ID_CHARS_MAX:
+            raise ModelProtocolError(
+                f"Invalid 'item.{name}': string too long, at most {ID_CHARS_MAX} characters.",
+                "string_above_max_length",
+                f"item.{name}",
+            )
+    if not isinstance(item, Message):
+        return
+    for index, part in enumerate(item.content):
+        if not isinstance(part, CONTENT_OF[item.role]):
+            raise ModelProtocolError(
+                f"Invalid content of a message of role '{item.role}'.",
+                param=f"item.content[{index}].type",
+            )
+        if isinstance(part, InputAudio) and not (
+            isinstance(part.audio, str) and g711.is_base64(part.audio)
+        ):
+            param = f"item.content[{index}].audio"
+            raise ModelProtocolError(f"Invalid '{param}': not base64.", param=param)

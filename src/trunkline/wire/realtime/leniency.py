@@ -9,16 +9,39 @@ from typing import Final
 import msgspec
 
 from trunkline.wire.realtime.items import Item
-from trunkline.wire.realtime.responses import ResponseStatus, Usage
+from trunkline.wire.realtime.responses import (
+    DurationUsage,
+    ErrorDetail,
+    ResponseStatus,
+    StatusDetails,
+    TokensUsage,
+    Usage,
+)
+from trunkline.wire.realtime.session import SessionView
 
 NULLS_DEPTH: Final = 8
 """So deep nulls are taken for absent; no event that is read is nested deeper."""
 
+_PARTICULARS: Final = (
+    ("usage", Usage),
+    ("status_details", StatusDetails),
+    ("metadata", dict[str, str]),
+    ("conversation_id", str),
+)
+
 
 def readable(event: object) -> object:
-    """The event without nulls, and without what can't be read of a response."""
+    """The event without nulls, and without the parts that can't be read and are not its point."""
     event = _without_nulls(event, NULLS_DEPTH)
-    _leave_out_unreadable(event)
+    if isinstance(event, dict):
+        _leave_out_unreadable(event)
+        # That there is a session, or that there was an error, counts without its particulars.
+        if "session" in event and not _is(event["session"], SessionView):
+            event["session"] = {}
+        if "error" in event and not _is(event["error"], ErrorDetail):
+            event["error"] = {}
+        if "usage" in event and not _is(event["usage"], DurationUsage | TokensUsage):
+            del event["usage"]
     return event
 
 
@@ -35,22 +58,24 @@ def _without_nulls(value: object, depth: int) -> object:
     return value
 
 
-def _leave_out_unreadable(event: object) -> None:
+def _leave_out_unreadable(event: dict[str, object]) -> None:
     """Make a response readable whose items or final state are of kinds we do not know.
 
     That a response is done must not be missed for the sake of what it holds: the call would
     wait for it for ever.
     """
-    response = event.get("response") if isinstance(event, dict) else None
+    response = event.get("response")
     if not isinstance(response, dict):
         return
     output = response.get("output")
     if isinstance(output, list):
         response["output"] = [item for item in output if _is(item, Item)]
-    if "usage" in response and not _is(response["usage"], Usage):
-        del response["usage"]
+    for name, kind in _PARTICULARS:
+        if name in response and not _is(response[name], kind):
+            del response[name]
     if not _is(response.get("status"), ResponseStatus):
-        response["status"] = "incomplete"
+        is_done = event.get("type") == "response.done"
+        response["status"] = "incomplete" if is_done else "in_progress"
 
 
 def _is(value: object, kind: object) -> bool:

@@ -1,18 +1,27 @@
 """The session object of the Realtime protocol, as a client may set it.
 
 A server refuses an update for one unknown key, so these records forbid them throughout.
-Fields left `UNSET` are not sent; `None` is sent as null where null means "off".
+Fields left `UNSET` are not sent; `None` is sent as null where null means "off". Bounds in the
+annotations hold for what is read; who builds a record keeps them himself.
 """
 
-from typing import Final, Literal, TypeVar, assert_never
+from typing import Annotated, Final, Literal, TypeVar, assert_never
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 _T = TypeVar("_T")
 
 Effort = Literal["minimal", "low", "medium", "high", "xhigh"]
 ToolChoiceMode = Literal["auto", "none", "required"]
+Modalities = Annotated[list[Literal["audio", "text"]], Meta(min_length=1, max_length=1)]
+"""One of the two, in a list: both at once are refused."""
+OutputTokensMax = Annotated[int, Meta(ge=1, le=4096)] | Literal["inf"]
+
+VOICES: Final = frozenset(
+    {"alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"}
+)
+"""Voices by name. Others exist by id (custom voices), and with other providers."""
 
 
 class Pcmu(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="audio/pcmu"):
@@ -30,12 +39,12 @@ class NoiseReduction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="server_vad"):
-    threshold: float | UnsetType = UNSET
-    prefix_padding_ms: int | UnsetType = UNSET
-    silence_duration_ms: int | UnsetType = UNSET
+    threshold: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    prefix_padding_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    silence_duration_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     create_response: bool | UnsetType = UNSET
     interrupt_response: bool | UnsetType = UNSET
-    idle_timeout_ms: int | UnsetType | None = UNSET
+    idle_timeout_ms: Annotated[int, Meta(ge=5000, le=30_000)] | UnsetType | None = UNSET
 
 
 class SemanticVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="semantic_vad"):
@@ -57,7 +66,7 @@ class AudioInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AudioOutput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Pcmu | UnsetType = UNSET
     voice: str | UnsetType = UNSET
-    speed: float | UnsetType = UNSET
+    speed: Annotated[float, Meta(ge=0.25, le=1.5)] | UnsetType = UNSET
 
 
 class Audio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +75,10 @@ class Audio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FunctionTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="function"):
-    """A tool the model may call. `parameters` is a JSON schema, carried and not read."""
+    """A tool the model may call. `parameters` is a JSON schema, carried and not read.
+
+    It goes out byte for byte, so it must be what `msgspec.json.encode` made of an object.
+    """
 
     name: str
     description: str
@@ -82,13 +94,13 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="real
 
     model: str | UnsetType = UNSET
     instructions: str | UnsetType = UNSET
-    output_modalities: list[Literal["audio", "text"]] | UnsetType = UNSET
+    output_modalities: Modalities | UnsetType = UNSET
     audio: Audio | UnsetType = UNSET
     tools: list[FunctionTool] | UnsetType = UNSET
     tool_choice: ToolChoiceMode | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
-    max_output_tokens: int | Literal["inf"] | UnsetType = UNSET
+    max_output_tokens: OutputTokensMax | UnsetType = UNSET
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -128,13 +140,11 @@ class EffectiveSession(SessionView, frozen=True, tag="realtime"):
 
     object: Literal["realtime.session"] = "realtime.session"
     instructions: str = ""
-    output_modalities: list[Literal["audio", "text"]] = msgspec.field(
-        default_factory=lambda: ["audio"]
-    )
+    output_modalities: Modalities = msgspec.field(default_factory=lambda: ["audio"])
     audio: EffectiveAudio = EffectiveAudio()
     tools: list[FunctionTool] = []
     tool_choice: ToolChoiceMode = "auto"
-    max_output_tokens: int | Literal["inf"] = "inf"
+    max_output_tokens: OutputTokensMax = "inf"
     truncation: Literal["auto"] = "auto"
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
