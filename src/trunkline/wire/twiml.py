@@ -11,8 +11,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from twilio.twiml import TwiMLException  # type: ignore[import-untyped]  # It has no types.
-from twilio.twiml import voice_response as build
-from twilio.twiml.voice_response import VoiceResponse
+from twilio.twiml import voice_response as build  # type: ignore[import-untyped]  # As above.
 
 from trunkline.wire.twiml_reading import (
     PARAMETER_CHARS_MAX,
@@ -95,7 +94,7 @@ def connect_stream(
         if not name or len(name) + len(value) > PARAMETER_CHARS_MAX:
             raise ValueError(f"parameter {name!r} is over {PARAMETER_CHARS_MAX} characters")
         stream.parameter(name=_plain(name), value=_plain(value))
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.append(connect)
     response.redirect(_absolute(then_redirect, "https", "http"))
     return str(response)
@@ -105,7 +104,7 @@ def pause_then_redirect(seconds: int, url: str) -> str:
     """Wait, ringing if nothing came before, and ask `url` what follows."""
     if seconds < 1:
         raise ValueError("a pause lasts a second or more")
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.pause(length=seconds)
     response.redirect(_absolute(url, "https", "http"))
     return str(response)
@@ -113,14 +112,14 @@ def pause_then_redirect(seconds: int, url: str) -> str:
 
 def hangup() -> str:
     """The call ends."""
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.hangup()
     return str(response)
 
 
 def reject(reason: Literal["rejected", "busy"]) -> str:
     """The call is not answered and not billed. Only as the first answer to an inbound call."""
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.reject(reason=reason)
     return str(response)
 
@@ -131,14 +130,14 @@ def dial(number: str, *, caller_id: str | None, timeout_s: int) -> str:
         raise ValueError("nobody to dial")
     leg = build.Dial(caller_id=None if caller_id is None else _plain(caller_id), timeout=timeout_s)
     leg.number(_plain(number))
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.append(leg)
     return str(response)
 
 
 def say_then_hangup(text: str, *, voice: str | None, language: str | None) -> str:
     """Speech made by the carrier, and the end."""
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     _say(response, text, voice=voice, language=language)
     response.hangup()
     return str(response)
@@ -150,7 +149,7 @@ def voicemail(prompt: str, *, max_length_s: int, action: str | None) -> str:
     Without `action` Twilio asks this document's own URL again after a recording. Who says
     nothing is hung up on.
     """
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     _say(response, prompt, voice=None, language=None)
     response.record(
         max_length=max_length_s,
@@ -168,7 +167,9 @@ def inline(document: str) -> str:
     return document
 
 
-def _say(response: VoiceResponse, text: str, *, voice: str | None, language: str | None) -> None:
+def _say(
+    response: build.VoiceResponse, text: str, *, voice: str | None, language: str | None
+) -> None:
     # Speech comes from people: what XML can't hold is left out, not refused.
     spoken = _NOT_XML.sub("", text)[:SAY_CHARS_MAX]
     try:
