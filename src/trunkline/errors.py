@@ -7,7 +7,8 @@ TrunklineError
 ├── ModelError             the realtime model failed or refused us
 │   └── ModelProtocolError     a model's message is not of the protocol
 └── StoreError             Redis or Postgres failed or refused us
-    └── Fenced                 a later epoch or sequence owns the call: stop writing for it
+    ├── Fenced                 a later epoch or sequence owns the call: stop writing for it
+    └── Behind                 the journal lost its tail in a crash: append again from there
 
 Our own bugs are assertions. Expected failure is an event or a result, not an exception.
 """
@@ -58,3 +59,15 @@ class StoreError(TrunklineError):
 
 class Fenced(StoreError):  # noqa: N818 - a state of affairs, not a failure of the store
     """The call has a later epoch or another sequence: whoever is told so writes no more for it."""
+
+
+class Behind(StoreError):  # noqa: N818 - a state of affairs, as Fenced
+    """The journal holds less than it acknowledged: append again what follows `seq`, `hash`.
+
+    These two are the head of the chain as the journal has it.
+    """
+
+    def __init__(self, message: str, seq: int, hash: str) -> None:  # noqa: A002 - its name in Head
+        super().__init__(message)
+        self.seq = seq
+        self.hash = hash

@@ -1,0 +1,86 @@
+"""The twin of the Postgres call log."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from trunkline.core.facts import CallEnded, CallReceived
+from trunkline.core.ids import CallSid
+from trunkline.core.record import Entry
+from trunkline.ports import LoggedCall
+
+FactT = TypeVar("FactT", CallReceived, CallEnded)
+
+
+class MemoryCallBook:
+    """`ports.CallBook` in memory. `strays` counts facts that contradict the log."""
+
+    def __init__(self, on_stray: Callable[[CallSid, int], None] | None = None) -> None:
+        self._on_stray = on_stray
+        self._facts: dict[CallSid, dict[int, Entry]] = {}
+        self._strays: set[tuple[CallSid, int, str]] = set()
+
+    @property
+    def strays(self) -> int:
+        """How many facts contradicted the log, each counted once."""
+        return len(self._strays)
+
+    async def write(self, entries: Sequence[tuple[CallSid, Entry]]) -> None:
+        """Keep the entries; idempotent."""
+        for call, entry in sorted(entries, key=lambda row: (row[0], row[1].seq)):
+            held = self._facts.setdefault(call, {}).setdefault(entry.seq, entry)
+            stray = (call, entry.seq, entry.hash)
+            if held.hash != entry.hash and stray not in self._strays:
+                self._strays.add(stray)
+                if self._on_stray is not None:
+                    self._on_stray(call, entry.seq)
+
+    async def calls(self, *, limit: int, before_ms: int | None = None) -> list[LoggedCall]:
+        """The newest calls first."""
+        rows = [_row(call, facts) for call, facts in self._facts.items()]
+        rows.sort(key=lambda row: (row.started_at_ms, row.call), reverse=True)
+        return [row for row in rows if before_ms is None or row.started_at_ms < before_ms][:limit]
+
+    async def call(self, call: CallSid) -> LoggedCall | None:
+        """One call's row; None if the log has no such call."""
+        return _row(call, self._facts[call]) if call in self._facts else None
+
+    async def entries(self, call: CallSid) -> list[Entry]:
+        """Every fact of a call, in order."""
+        facts = self._facts.get(call, {})
+        return [facts[seq] for seq in sorted(facts)]
+
+
+def _row(call: CallSid, facts: dict[int, Entry]) -> LoggedCall:
+    times: dict[str, int] = {}
+    for entry in facts.values():
+        times[entry.kind] = min(times.get(entry.kind, entry.at_ms), entry.at_ms)
+    received, ended = _fact(facts, CallReceived), _fact(facts, CallEnded)
+    return LoggedCall(
+        call=call,
+        direction=received.direction if received else "",
+        from_number=_clean(received.from_number) if received else "",
+        to_number=_clean(received.to_number) if received else "",
+        agent=_clean(received.agent) if received else "",
+        tenant=_clean(received.tenant) if received else "",
+        vertical=_clean(received.vertical) if received else "",
+        pod=_clean(received.pod) if received else "",
+        started_at_ms=min(times.values()),
+        answered_at_ms=times.get("stream_opened"),
+        ended_at_ms=times["call_ended"] if ended else None,
+        outcome=ended.outcome.value if ended else None,
+        reason=_clean(ended.reason) if ended else None,
+        facts=len(facts),
+    )
+
+
+def _fact(facts: dict[int, Entry], kind: type[FactT]) -> FactT | None:
+    for entry in facts.values():
+        if entry.kind == kind.__struct_config__.tag:
+            return msgspec.json.decode(entry.payload, type=kind)
+    return None
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd")

@@ -1,0 +1,73 @@
+-- Every statement of the call log. `:name` is a parameter; lists come as arrays, one value a row.
+
+-- name: insert_facts(call_sids, seqs, epochs, kinds, ats, payloads, salts, digests, hashes)
+-- Insert what is new, in the order given; answers the keys that were new.
+INSERT INTO facts (call_sid, seq, epoch, kind, at, payload, salt, digest, hash)
+SELECT * FROM unnest(
+    :call_sids::text[], :seqs::integer[], :epochs::bigint[], :kinds::text[],
+    :ats::timestamptz[], :payloads::text[], :salts::text[], :digests::text[], :hashes::text[]
+) AS given
+ON CONFLICT DO NOTHING
+RETURNING call_sid, seq, hash;
+
+-- name: held_hashes(call_sids, seqs)
+-- The hash of each fact that has one of these keys.
+SELECT facts.call_sid, facts.seq, facts.hash
+FROM unnest(:call_sids::text[], :seqs::integer[]) AS given (call_sid, seq)
+JOIN facts ON facts.call_sid = given.call_sid AND facts.seq = given.seq;
+
+-- name: insert_strays(call_sids, seqs, epochs, kinds, ats, payloads, salts, digests, hashes)
+-- Keep aside what contradicts the log; answers the keys that were new here.
+INSERT INTO stray_facts (call_sid, seq, epoch, kind, at, payload, salt, digest, hash)
+SELECT * FROM unnest(
+    :call_sids::text[], :seqs::integer[], :epochs::bigint[], :kinds::text[],
+    :ats::timestamptz[], :payloads::text[], :salts::text[], :digests::text[], :hashes::text[]
+) AS given
+ON CONFLICT DO NOTHING
+RETURNING call_sid, seq;
+
+-- name: upsert_calls(call_sids, epochs, started_ats, directions, from_numbers, to_numbers, agents, tenants, verticals, pods, answered_ats, ended_ats, outcomes, reasons)!
+-- Fill in what new facts say of their calls: one row a call; null where they say nothing.
+INSERT INTO calls AS known (
+    call_sid, epoch, started_at, direction, from_number, to_number, agent, tenant, vertical, pod,
+    answered_at, ended_at, outcome, reason
+)
+SELECT * FROM unnest(
+    :call_sids::text[], :epochs::bigint[], :started_ats::timestamptz[], :directions::text[],
+    :from_numbers::text[], :to_numbers::text[], :agents::text[], :tenants::text[],
+    :verticals::text[], :pods::text[], :answered_ats::timestamptz[], :ended_ats::timestamptz[],
+    :outcomes::text[], :reasons::text[]
+) AS given
+ON CONFLICT (call_sid) DO UPDATE SET
+    epoch = greatest(known.epoch, excluded.epoch),
+    started_at = least(known.started_at, excluded.started_at),
+    direction = coalesce(known.direction, excluded.direction),
+    from_number = coalesce(known.from_number, excluded.from_number),
+    to_number = coalesce(known.to_number, excluded.to_number),
+    agent = coalesce(known.agent, excluded.agent),
+    tenant = coalesce(known.tenant, excluded.tenant),
+    vertical = coalesce(known.vertical, excluded.vertical),
+    pod = coalesce(known.pod, excluded.pod),
+    answered_at = least(known.answered_at, excluded.answered_at),
+    ended_at = coalesce(known.ended_at, excluded.ended_at),
+    outcome = coalesce(known.outcome, excluded.outcome),
+    reason = coalesce(known.reason, excluded.reason);
+
+-- name: newest_calls(before, count)
+-- The newest calls first, begun before a moment (null: of all).
+SELECT calls.*, (SELECT count(*) FROM facts WHERE facts.call_sid = calls.call_sid) AS facts
+FROM calls
+WHERE :before::timestamptz IS NULL OR started_at < :before::timestamptz
+ORDER BY started_at DESC, call_sid DESC
+LIMIT :count::bigint;
+
+-- name: one_call(call_sid)^
+SELECT calls.*, (SELECT count(*) FROM facts WHERE facts.call_sid = calls.call_sid) AS facts
+FROM calls
+WHERE call_sid = :call_sid;
+
+-- name: facts_of_call(call_sid)
+SELECT seq, epoch, kind, at, payload, salt, digest, hash
+FROM facts
+WHERE call_sid = :call_sid
+ORDER BY seq;

@@ -1,0 +1,130 @@
+"""The journal in Redis: each step is one fenced script."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from trunkline.adapters.redis.connect import store_errors
+from trunkline.adapters.redis.keys import call_key, facts_key
+from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.record import GENESIS, Entry, Head
+from trunkline.errors import Behind, Fenced
+from trunkline.ports import CallState, Opening, ResumeRefused, Resumption
+
+JOURNAL_TTL_MS: Final = 24 * 3600 * 1000
+"""How long a live call's journal outlives its last fact: longer than any call may last."""
+
+ENDED_TTL_MS: Final = 2 * 3600 * 1000
+"""How long the journal of an ended and logged call stays, so that late resumes find its end."""
+
+RESUME_WINDOW_MS: Final = 15_000
+"""How long a repeated resume gets the same answer."""
+
+APPEND_ENTRIES_MAX: Final = 200
+"""Entries in one script: a longer append goes in pieces, so that no script blocks the store."""
+
+FENCED: Final = {
+    "unknown": "there is no journal of this call",
+    "epoch": "another epoch owns the call",
+    "ended": "the call has ended",
+    "chain": "the chain has another head",
+}
+
+
+class RedisJournal:
+    """`ports.Journal` in Valkey or Redis."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._open = _script(client, "open_call")
+        self._resume = _script(client, "resume_call")
+        self._append = _script(client, "append_facts")
+        self._forget = _script(client, "forget_call")
+
+    async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
+        """Begin a call's journal, or say how it was begun; its epoch is Redis time in ms."""
+        async with store_errors():
+            first, *found = await self._open(
+                keys=[call_key(call)], args=[pod, incarnation, JOURNAL_TTL_MS, GENESIS]
+            )
+        epoch, held_by, life, state, opened_at_ms, now_ms = (field.decode() for field in found)
+        return Opening(
+            epoch=Epoch(int(epoch)),
+            pod=PodName(held_by),
+            incarnation=Incarnation(life),
+            state=CallState(state),
+            opened_at_ms=int(opened_at_ms),
+            now_ms=int(now_ms),
+            first=bool(first),
+        )
+
+    async def resume_call(
+        self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
+    ) -> Resumption | ResumeRefused:
+        """Compare-and-set from `epoch` to a higher one, never below Redis time in ms."""
+        async with store_errors():
+            answer, *found = await self._resume(
+                keys=[call_key(call), facts_key(call)],
+                args=[epoch, pod, incarnation, JOURNAL_TTL_MS, RESUME_WINDOW_MS],
+            )
+        if answer not in {b"resumed", b"repeated"}:
+            return ResumeRefused(answer.decode())
+        given, seq, head, opened_at_ms, now_ms = (field.decode() for field in found)
+        return Resumption(
+            epoch=Epoch(int(given)),
+            head=Head(int(seq), head),
+            opened_at_ms=int(opened_at_ms),
+            now_ms=int(now_ms),
+            first=answer == b"resumed",
+        )
+
+    async def append(
+        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+    ) -> None:
+        """Append what follows `head`; idempotent for entries it already holds.
+
+        Raises:
+            Fenced: another epoch owns the call, it has ended, or the chain has another head.
+            Behind: the journal lost its tail with a crash; append again from what it holds.
+            StoreError: Redis did not answer in time; the same append may be sent again.
+        """
+        for at in range(0, len(entries), APPEND_ENTRIES_MAX):
+            piece = entries[at : at + APPEND_ENTRIES_MAX]
+            await self._append_piece(call, epoch, head, piece)
+            head = Head(piece[-1].seq, piece[-1].hash)
+
+    async def _append_piece(
+        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+    ) -> None:
+        assert [entry.seq for entry in entries] == [head.seq + 1 + i for i in range(len(entries))]
+        assert all(entry.kind != "call_ended" for entry in entries[:-1])
+        ends = entries[-1].kind == "call_ended"
+        args: list[str | bytes | int] = [epoch, JOURNAL_TTL_MS, head.seq, head.hash, int(ends)]
+        for entry in entries:
+            args += entry.hash, msgspec.json.encode(entry)
+        async with store_errors():
+            answer, *found = await self._append(keys=[call_key(call), facts_key(call)], args=args)
+        if answer == b"behind":
+            raise Behind("the journal lost its tail", int(found[0]), found[1].decode())
+        if answer != b"held":
+            raise Fenced(FENCED[answer.decode()])
+
+    async def forget_call(self, call: CallSid) -> None:
+        """Let an ended call's journal expire after `ENDED_TTL_MS`; a live one is left alone."""
+        async with store_errors():
+            await self._forget(keys=[call_key(call), facts_key(call)], args=[ENDED_TTL_MS])
+
+    async def read(self, call: CallSid) -> list[Entry]:
+        """Every entry of a call, in order; empty if there is none."""
+        async with store_errors():
+            texts = await self._client.lrange(facts_key(call), 0, -1)
+        return [msgspec.json.decode(text, type=Entry) for text in texts]
+
+
+def _script(client: Redis, name: str) -> AsyncScript:
+    """A script from its file: called by its hash, sent whole where the store has forgotten it."""
+    return client.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
