@@ -1,7 +1,13 @@
 """What the user sets: read once, checked whole, then frozen.
 
-    settings   the environment, `.env` and `…_FILE` secrets
-    file       `trunkline.yaml`: agents, numbers, tools, verticals, tenants
+    settings      the environment, `.env` and `…_FILE` secrets
+    environment   reading those
+    urls          what a URL in either must look like
+    file          `trunkline.yaml`, read: its agents, numbers, tools, verticals, tenants, secrets
+    schema        the same, as records that say what is expected
+    tree          YAML with the place of every value
+    references    names in the file that lead nowhere
+    variables     filling `{{name}}` in
 
 Imports nothing of ours but `errors`. Nobody else reads the environment.
 """
