@@ -73,7 +73,8 @@ class Journal(Protocol):
         """Append what follows `head`; idempotent for entries it already holds.
 
         Raises:
-            Fenced: another epoch owns the call, or the chain has another head.
+            Fenced: another epoch owns the call, it has ended, or the chain has another head.
+            Behind: the journal lost its tail in a crash: append again what follows its head.
             StoreError: Redis did not answer in time; the same append may be sent again.
         """
         ...

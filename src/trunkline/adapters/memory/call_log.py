@@ -1,5 +1,6 @@
 """The twin of the Postgres call log."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -78,7 +79,8 @@ def _row(call: CallSid, facts: dict[int, Entry]) -> LoggedCall:
 def _fact(facts: dict[int, Entry], kind: type[FactT]) -> FactT | None:
     for entry in facts.values():
         if entry.kind == kind.__struct_config__.tag:
-            return msgspec.json.decode(entry.payload, type=kind)
+            with contextlib.suppress(msgspec.MsgspecError):
+                return msgspec.json.decode(entry.payload, type=kind)
     return None
 
 

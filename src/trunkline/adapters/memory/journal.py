@@ -101,7 +101,7 @@ class MemoryJournal:
         if new:
             held.entries += new
             held.expires_at_ms = self._now_ms() + JOURNAL_TTL_MS
-            if new[-1].kind == "call_ended":
+            if any(entry.kind == "call_ended" for entry in new):
                 held.state = CallState.ENDED
 
     async def forget_call(self, call: CallSid) -> None:

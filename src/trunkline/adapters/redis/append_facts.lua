@@ -1,6 +1,6 @@
 -- Append what follows a head: nobody but the owner of the epoch, nothing but the next in the chain.
--- KEYS: call, facts.  ARGV: epoch, ttl_ms, head seq, head hash, ends (1 if the last entry ends the
--- call), then for each entry its hash and its JSON.
+-- KEYS: call, facts.  ARGV: epoch, ttl_ms, head seq, head hash, ends (1 if an entry ends the call),
+-- then for each entry its hash and its JSON.
 -- Answers {'held', seq, head}, or {'unknown' | 'epoch' | 'ended' | 'chain'},
 -- or {'behind', seq, head}: less is held here than was acknowledged.
 local call = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'seq', 'head')

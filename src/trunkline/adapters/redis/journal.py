@@ -101,8 +101,7 @@ class RedisJournal:
         self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
     ) -> None:
         assert [entry.seq for entry in entries] == [head.seq + 1 + i for i in range(len(entries))]
-        assert all(entry.kind != "call_ended" for entry in entries[:-1])
-        ends = entries[-1].kind == "call_ended"
+        ends = any(entry.kind == "call_ended" for entry in entries)
         args: list[str | bytes | int] = [epoch, JOURNAL_TTL_MS, head.seq, head.hash, int(ends)]
         for entry in entries:
             args += entry.hash, msgspec.json.encode(entry)
