@@ -1,0 +1,184 @@
+"""What has happened to a simulated call, and what its socket shell shall do about it.
+
+Requests and streams are numbered within their call: the number comes back in the event.
+"""
+
+from dataclasses import dataclass, field
+
+from trunkline.wire.webhooks import Form
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswered:
+    """A request of ours got an HTTP answer."""
+
+    request: int
+    status: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFailed:
+    """A request of ours got none: refused, timed out, or cut off."""
+
+    request: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """The server answered 101."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRefused:
+    """The server did not answer 101 (31920), or could not be reached (31901)."""
+
+    stream: int
+    reason: str
+    code: int = 31920
+
+
+@dataclass(frozen=True, slots=True)
+class StreamText:
+    """The server sent a text message."""
+
+    stream: int
+    text: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBinary:
+    """The server sent a binary message."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamClosed:
+    """The socket is closed: `code` is that of the server's close frame, None where none came."""
+
+    stream: int
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStalled:
+    """The server reads too slowly: our socket's buffer is full (or empty again)."""
+
+    stream: int
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonHungUp:
+    """Whoever is on the line puts the phone down now, whatever their script says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The Calls API changed the live call: a new document, or the end (`status`)."""
+
+    url: str | None = None
+    method: str = "POST"
+    twiml: str | None = field(default=None, repr=False)
+    status: str | None = None
+
+
+Event = (
+    WebhookAnswered
+    | WebhookFailed
+    | StreamOpened
+    | StreamRefused
+    | StreamText
+    | StreamBinary
+    | StreamClosed
+    | StreamStalled
+    | PersonHungUp
+    | Updated
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SendFrame:
+    """Write a frame of the caller's audio. `payload` is set where it carries speech."""
+
+    stream: int
+    text: bytes = field(repr=False)
+    payload: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Write any other message."""
+
+    stream: int
+    data: bytes = field(repr=False)
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Make an HTTP request: a webhook that wants an answer, or a callback that does not.
+
+    For GET the form's fields are already in the URL.
+    """
+
+    request: int
+    method: str
+    url: str = field(repr=False)
+    form: Form
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    timeout_s: float
+    wants_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Open a WebSocket."""
+
+    stream: int
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """Send a close frame and close."""
+
+    stream: int
+    code: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ResetStream:
+    """Drop the TCP connection without a close frame."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStream:
+    """Stop reading from the stream's socket, or go on."""
+
+    stream: int
+    reading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The call and everything about it is over: the machine wants nothing more."""
+
+
+Action = (
+    SendFrame
+    | SendMessage
+    | Request
+    | OpenStream
+    | CloseStream
+    | ResetStream
+    | ReadStream
+    | Finished
+)

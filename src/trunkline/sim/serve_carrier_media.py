@@ -1,0 +1,219 @@
+"""The sockets of the simulated carrier's streams, and the one clock that paces all calls."""
+
+import asyncio
+import heapq
+import math
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from trunkline.sim.carrier.events import (
+    Event,
+    StreamBinary,
+    StreamClosed,
+    StreamOpened,
+    StreamRefused,
+    StreamStalled,
+    StreamText,
+)
+
+MESSAGE_BYTES_MAX: Final = 1024 * 1024
+"""A longer message of the server's ends the stream (31924); over 64 KiB it is dropped (31950)."""
+
+TIMER_GRAIN_S: Final = 0.0005
+"""The loop's timers have whole milliseconds: so much later, none comes before its time."""
+
+LATE_BUCKETS: Final = 250
+"""Lateness of ticks, in buckets of 1 ms; the last holds all that is later."""
+
+_REFUSED_HEADERS: Final = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
+
+
+class MediaSocket(WSListener):
+    """One WebSocket: hands what happens to it to its call."""
+
+    def __init__(self, number: int, happened: Callable[[Event], None]) -> None:
+        self.transport: WSTransport | None = None
+        self._number = number
+        self._happened = happened
+        self._code: int | None = None
+        self._parts: list[bytes] = []
+        self._refused = False
+        self._gone = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The server answered 101."""
+        self.transport = transport
+        for name in _REFUSED_HEADERS:
+            if transport.response.headers.get(name) is not None:
+                self._refused = True
+                self._happened(StreamRefused(self._number, f"{name} was not offered"))
+                transport.disconnect(graceful=False)
+                return
+        self._happened(StreamOpened(self._number))
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """The server sent a frame."""
+        if self._refused:
+            return
+        kind = frame.msg_type
+        if kind is WSMsgType.TEXT and frame.fin:  # The usual case.
+            self._happened(StreamText(self._number, frame.get_payload_as_bytes()))
+        elif kind is WSMsgType.CLOSE:
+            self._code = _code_of(frame)
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+        elif kind in {WSMsgType.TEXT, WSMsgType.CONTINUATION}:
+            self._join(transport, frame)
+        elif kind is WSMsgType.BINARY:
+            self._happened(StreamBinary(self._number))
+
+    def _join(self, transport: WSTransport, frame: WSFrame) -> None:
+        """A message may come in pieces, as long as all of them stay below the limit."""
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            self._parts.clear()
+            transport.disconnect(graceful=False)
+        elif frame.fin:
+            text = b"".join(self._parts)
+            self._parts.clear()
+            self._happened(StreamText(self._number, text))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone."""
+        del transport
+        self.transport = None
+        self.gone()
+
+    def gone(self) -> None:
+        """Say once that nothing more comes."""
+        if not self._gone and not self._refused:
+            self._gone = True
+            self._happened(StreamClosed(self._number, self._code))
+
+    def pause_writing(self) -> None:
+        """The server reads too slowly."""
+        self._happened(StreamStalled(self._number, stalled=True))
+
+    def resume_writing(self) -> None:
+        """The server reads again."""
+        self._happened(StreamStalled(self._number, stalled=False))
+
+    def close(self, code: int) -> None:
+        """Close with a close frame; the socket is gone soon, whatever the server does."""
+        if self.transport is not None:
+            self.transport.send_close(WSCloseCode(code))
+            self.transport.disconnect()
+
+    def reset(self) -> None:
+        """Drop the connection: the server sees a reset, no close frame."""
+        if self.transport is None:
+            return
+        below = self.transport.underlying_transport
+        plain: socket.socket | None = below.get_extra_info("socket")
+        if plain is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        below.abort()
+
+    def read(self, *, reading: bool) -> None:
+        """Stop reading, or go on."""
+        if self.transport is not None:
+            below = self.transport.underlying_transport
+            if reading:
+                below.resume_reading()
+            else:
+                below.pause_reading()
+
+
+def _code_of(frame: WSFrame) -> int:
+    """The close code; 1005 where the frame names none."""
+    payload = frame.get_payload_as_bytes()
+    return int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005
+
+
+class Paced(Protocol):
+    """What the pacer drives: one call."""
+
+    armed_at: float
+
+    def deadline(self) -> float | None:
+        """When `tick` must come."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        ...
+
+
+class Pacer:
+    """One timer for all calls, on the absolute clock: a late tick does not make the next late."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._heap: list[tuple[float, int, Paced]] = []
+        self._count = 0
+        self._handle: asyncio.TimerHandle | None = None
+        self._at = math.inf
+        self._late = [0] * LATE_BUCKETS
+        self._closed = False
+
+    def arm(self, call: Paced) -> None:
+        """Look at the call's deadline again."""
+        at = call.deadline()
+        if at is None or self._closed:
+            call.armed_at = math.inf
+        elif at != call.armed_at:
+            call.armed_at = at
+            self._count += 1
+            heapq.heappush(self._heap, (at, self._count, call))
+            if at < self._at:
+                self._schedule(at)
+
+    def _schedule(self, at: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._at = at
+        delay_s = max(0.0, at - time.monotonic()) + TIMER_GRAIN_S
+        self._handle = self._loop.call_later(delay_s, self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        self._at = -math.inf  # No rescheduling while calls are ticked.
+        heap = self._heap
+        while heap:
+            now = time.monotonic()
+            at, _, call = heap[0]
+            if at > now:
+                break
+            heapq.heappop(heap)
+            if call.armed_at != at:
+                continue  # Armed anew since.
+            call.armed_at = math.inf
+            self._late[min(LATE_BUCKETS - 1, int((now - at) * 1000))] += 1
+            call.tick(now)
+            self.arm(call)
+        self._at = math.inf
+        if heap and not self._closed:
+            self._schedule(heap[0][0])
+
+    def late_ms(self, share: float) -> float:
+        """So late was the given share of all ticks at most, in whole ms rounded up."""
+        total = sum(self._late)
+        below = 0
+        for ms, count in enumerate(self._late):
+            below += count
+            if total and below >= share * total:
+                return ms + 1.0
+        return 0.0
+
+    def close(self) -> None:
+        """No call is ticked any more."""
+        self._closed = True
+        self._heap.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
