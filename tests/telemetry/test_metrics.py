@@ -1,12 +1,16 @@
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import trunkline
+from trunkline.adapters.realtime_reasons import REASONS
 from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
 from trunkline.core.facts import Outcome
+from trunkline.pod.media import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics
 
@@ -65,6 +69,30 @@ def test_the_sets_are_those_of_the_other_rooms() -> None:
     """What another room can say has a series of its own."""
     assert set(labels.OUTCOMES) == set(Outcome)
     assert set(labels.TOOL_KINDS) == set(ToolKind)
+    assert set(labels.STREAM_REFUSALS) == set(Refusal)
+    assert set(labels.MODEL_FAILURES) >= REASONS
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (r"\bunexpected\(\"(\w+)\"", labels.UNEXPECTED),
+        (r"NoteName\.UNEXPECTED, \"(\w+)\"", labels.UNEXPECTED),
+        (r"Unsigned\(\"(\w+)\"", labels.WEBHOOK_REFUSALS),
+        (r"webhook_refused\(\"(\w+)\"", labels.WEBHOOK_REFUSALS),
+        (r"carrier_message_refused\(\"(\w+)\"", labels.CARRIER_MESSAGE_REFUSALS),
+        (r"(?:_refuse_message|_lose)\(\"(\w+)\"", labels.CARRIER_MESSAGE_REFUSALS),
+        (r"model_message_refused\(\"(\w+)\"", labels.MODEL_MESSAGE_REFUSALS),
+        (r"(?:realtime_failed|_model_lost)\(\"(\w+)\"", labels.MODEL_FAILURES),
+        (r"\bRefuse\([\w.]+, \"(\w+)\"", labels.MODEL_FAILURES),
+    ],
+)
+def test_every_word_the_rooms_say_is_in_its_set(said: str, known: tuple[str, ...]) -> None:
+    """Read from their source: what would silently be `other` is a fault here."""
+    source = Path(trunkline.__file__).parent
+    words = {word for file in source.rglob("*.py") for word in re.findall(said, file.read_text())}
+    assert words
+    assert words <= set(known)
 
 
 def test_gauges_are_read_at_scrape() -> None:
@@ -183,8 +211,14 @@ def test_what_happens_is_counted_once(happen: Callable[[Metrics], None], sample:
             'realtime_failures_total{reason="response_failed"}',
             1,
         ),
-        (NoteName.UNEXPECTED, "model", 0.0, 'unexpected_messages_total{side="model"}', 1),
-        (NoteName.TOKENS, "input_audio", 120.0, 'model_tokens_total{kind="input_audio"}', 120),
+        (
+            NoteName.UNEXPECTED,
+            "foreign_mark",
+            0.0,
+            'unexpected_messages_total{what="foreign_mark"}',
+            1,
+        ),
+        (NoteName.TOKENS, "input", 120.0, 'model_tokens_total{kind="input"}', 120),
         (NoteName.GAP, "", 1.2, 'call_resumes_total{cause="stream_lost"}', 1),
         (NoteName.GAP, "", 1.2, "call_gap_seconds_sum", 1.2),
     ],

@@ -29,38 +29,72 @@ SESSION_STATES: Final = ("opening", "idle", "lent", "closing")
 SESSION_SOURCES: Final = ("pool", "new")
 
 MODEL_FAILURES: Final = (
-    "refused",
-    "timeout",
-    "closed",
-    "unreachable",
-    "protocol",
-    "refused_messages",
-    "backlog",
-    "busy",
-    "invalid_api_key",
-    "insufficient_quota",
     "account_deactivated",
+    "backlog",
+    "beta_api_shape_disabled",
     "billing_hard_limit_reached",
-    "model_not_found",
-    "rate_limit_exceeded",
-    "session_expired",
-    "server_error",
-    "invalid_request_error",
+    "closed",
     "content_filter",
+    "conversation_already_has_active_response",
+    "going_away",
+    "inference_rate_limit_exceeded",
+    "insufficient_quota",
+    "internal_error",
+    "invalid_api_key",
+    "invalid_value",
+    "item_retrieve_invalid_item_id",
     "max_output_tokens",
+    "message_too_big",
+    "missing_required_parameter",
     "model_error",
+    "model_load_error",
+    "model_not_found",
+    "pool_busy",
+    "pool_closing",
+    "pool_full",
+    "pool_timeout",
+    "protocol",
+    "rate_limit_exceeded",
+    "rate_limited",
+    "refused",
+    "refused_messages",
     "response_failed",
+    "server_error",
+    "service_restart",
+    "session_expired",
+    "session_limit_reached",
+    "string_above_max_length",
+    "timeout",
+    "try_again_later",
+    "unknown_parameter",
+    "unreachable",
+    "unread",
 )
+"""`adapters.realtime_reasons.REASONS`, the codes that `call.faults` knows, the pool's refusals."""
 
-TOKEN_KINDS: Final = (
-    "input_text",
-    "input_audio",
-    "input_cached",
-    "input",
-    "output_text",
-    "output_audio",
-    "output",
+TOKEN_KINDS: Final = ("input", "output")
+
+UNEXPECTED: Final = (
+    "audio_of_closed_item",
+    "call_again",
+    "early_event",
+    "foreign_mark",
+    "foreign_stream",
+    "incomplete_call",
+    "model_opened",
+    "no_session",
+    "output_item",
+    "response_done",
+    "same_stream",
+    "session_created",
+    "start_again",
+    "stream_lost",
+    "tool_returned",
+    "unknown_event",
+    "unknown_key",
+    "unknown_message",
 )
+"""What the call's machine finds out of its moment."""
 
 SIDES: Final = ("caller", "model")
 
@@ -72,8 +106,9 @@ WEBHOOK_REFUSALS: Final = (
     "too_big",
     "slow",
     "number",
-    "token",
+    "bad_token",
 )
+"""What `pod.http.public` and the desk refuse."""
 
 STREAM_REFUSALS: Final = (
     "path",

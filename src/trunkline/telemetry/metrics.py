@@ -135,9 +135,9 @@ class Metrics:
         )
         self.unexpected_messages = Counter(
             "unexpected_messages_total",
-            "Messages that the protocol allows and the moment did not; ignored.",
+            "What the protocol allows and the moment did not; ignored.",
             "messages",
-            Label("side", labels.SIDES),
+            Label("what", labels.UNEXPECTED),
         )
         self.dropped_frames = Counter(
             "audio_dropped_frames_total",
