@@ -7,7 +7,6 @@ The machines of `sim.carrier` decide; here their actions are performed.
 """
 
 import asyncio
-import math
 import random
 import ssl
 import time
@@ -15,28 +14,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, assert_never
+from typing import Final
 
 import aiohttp
-from picows import WSError, WSMsgType, ws_connect
 from yarl import URL
 
 from trunkline.sim.caller import Person, Script, Voice
 from trunkline.sim.carrier.account import Account, new_sid
 from trunkline.sim.carrier.call import CarrierCall
 from trunkline.sim.carrier.events import (
-    Action,
-    CloseStream,
-    Event,
-    Finished,
-    OpenStream,
     PersonHungUp,
-    ReadStream,
     Request,
-    ResetStream,
-    SendFrame,
-    SendMessage,
-    StreamRefused,
+    Updated,
     WebhookAnswered,
     WebhookFailed,
 )
@@ -44,10 +33,11 @@ from trunkline.sim.carrier.faults import Faults
 from trunkline.sim.carrier.forms import CallPlan
 from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.carrier.reporting import report_of
-from trunkline.sim.serve_carrier_media import MESSAGE_BYTES_MAX, MediaSocket, Pacer
-
-OPEN_S_MAX: Final = 5.0
-"""A stream's socket that is not open by then is refused (31901)."""
+from trunkline.sim.carrier.resources import CalleeBook
+from trunkline.sim.carrier.rest import ApiLimits, ApiReply, ApiRequest, CallsApi, Create
+from trunkline.sim.serve_carrier_line import CallView, Line
+from trunkline.sim.serve_carrier_media import TIMER_GRAIN_S, Pacer
+from trunkline.sim.serve_carrier_rest import serve_api
 
 DOCUMENT_BYTES_MAX: Final = 128 * 1024
 """More of an answer is not read: the document is too long by then."""
@@ -57,10 +47,6 @@ CALLS_MAX: Final = 2_000
 
 REPORTS_MAX: Final = 1_000
 """Reports kept of calls that nobody waits for; then the oldest is forgotten."""
-
-HEARD_CHARS_MAX: Final = 60
-CLOSE_S_MAX: Final = 2.0
-"""So long the streams' close frames have at the end, then the sockets are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,133 +62,10 @@ class CarrierOptions:
     seed: int | None = None
     ca_file: str | None = None
     """Trusted besides the usual authorities, for a server with a certificate of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallView:
-    """One live call, for a table."""
-
-    sid: str
-    direction: str
-    to_number: str = field(repr=False)
-    phase: str
-    doing: str
-    seconds: float
-    turns: int
-    heard: str = field(repr=False)
-
-
-class Line:
-    """One call with its sockets."""
-
-    def __init__(self, carrier: "Carrier", call: CarrierCall) -> None:
-        self.call = call
-        self.armed_at = math.inf
-        self.ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
-        self._carrier = carrier
-        self._sockets: dict[int, MediaSocket] = {}
-
-    def deadline(self) -> float | None:
-        """When `tick` must come."""
-        return self.call.deadline()
-
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-        self.perform(self.call.tick(now))
-
-    def happened(self, event: Event) -> None:
-        """Tell the machine, and do what it wants."""
-        self.perform(self.call.receive(event, time.monotonic()))
-        self._carrier.pacer.arm(self)
-
-    def perform(self, actions: list[Action]) -> None:
-        """Do what the machine wants."""
-        for action in actions:
-            match action:
-                case SendFrame():  # The hot case first.
-                    self._send(action.stream, action.text, WSMsgType.TEXT)
-                    if action.payload is not None:
-                        self.call.ledger.left(action.payload, time.monotonic())
-                case SendMessage():
-                    kind = WSMsgType.BINARY if action.binary else WSMsgType.TEXT
-                    self._send(action.stream, action.data, kind)
-                case Request():
-                    self._carrier.spawn(self._request(action), f"webhook {self.call.plan.sid}")
-                case OpenStream():
-                    self._carrier.spawn(self._open(action), f"stream {self.call.plan.sid}")
-                case CloseStream():
-                    self._close(action)
-                case ResetStream():
-                    self._sockets[action.stream].reset()
-                case ReadStream():
-                    self._sockets[action.stream].read(reading=action.reading)
-                case Finished():
-                    self._carrier.finished(self)
-                case _:
-                    assert_never(action)
-
-    def _send(self, stream: int, data: bytes, kind: WSMsgType) -> None:
-        transport = self._sockets[stream].transport
-        if transport is not None:
-            transport.send(kind, data)
-
-    def _close(self, action: CloseStream) -> None:
-        socket = self._sockets.get(action.stream)
-        if socket is not None:
-            socket.close(action.code)
-
-    async def _request(self, request: Request) -> None:
-        event = await self._carrier.fetch(request)
-        if request.wants_answer:
-            self.happened(event)
-
-    async def _open(self, action: OpenStream) -> None:
-        socket = MediaSocket(action.stream, self.happened)
-        self._sockets[action.stream] = socket
-        try:
-            async with asyncio.timeout(OPEN_S_MAX):
-                await ws_connect(
-                    lambda: socket,
-                    action.url,
-                    ssl_context=self._carrier.tls if action.url.startswith("wss:") else None,
-                    websocket_handshake_timeout=OPEN_S_MAX,
-                    max_frame_size=MESSAGE_BYTES_MAX,
-                    max_redirects=0,
-                    extra_headers=action.headers,
-                    logger_name="trunkline.sim.carrier",
-                )
-        except TimeoutError:
-            self.happened(StreamRefused(action.stream, "not in time", 31901))
-        except WSError as error:
-            self.happened(StreamRefused(action.stream, str(error).partition("\n")[0]))
-        except ssl.SSLError as error:
-            self.happened(StreamRefused(action.stream, str(error), 31910))
-        except OSError as error:
-            self.happened(StreamRefused(action.stream, str(error), 31901))
-
-    def drop(self) -> None:
-        """The simulator goes: close whatever is open."""
-        for socket in self._sockets.values():
-            socket.close(1001)
-            socket.gone()
-        if not self.ended.done():
-            self.ended.cancel()
-
-    def view(self, now: float) -> CallView:
-        """The call as a row of a table."""
-        call = self.call
-        turns = call.person.turns()
-        heard = call.person.words_heard(turns[-1]) if turns else ""
-        return CallView(
-            sid=call.plan.sid,
-            direction=call.plan.direction,
-            to_number=call.plan.to_number,
-            phase=call.leg.phase,
-            doing=call.run.verb,
-            seconds=now - call.leg.began_at,
-            turns=len(turns),
-            heard=heard[-HEARD_CHARS_MAX:],
-        )
+    rest_port: int | None = None
+    """Where the Calls API listens on this machine: 0 for any port, None for not at all."""
+    limits: ApiLimits = field(default_factory=ApiLimits)
+    callees: CalleeBook = field(default_factory=CalleeBook)
 
 
 class Carrier:
@@ -226,6 +89,16 @@ class Carrier:
         self._account = replace(options.account, wall_s=time.time() - time.monotonic())
         self._lines: dict[str, Line] = {}
         self._turn = asyncio.Semaphore(CALLS_MAX)
+        self._api = CallsApi(self._account, options.limits, options.callees, self._rng)
+        self._closed = False
+        self._dialling: asyncio.TimerHandle | None = None
+        self.api_url: str | None = None
+        """Base of the Calls API, where it listens."""
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """The live calls' SIDs."""
+        return tuple(self._lines)
 
     @property
     def calls(self) -> tuple[CallView, ...]:
@@ -266,17 +139,48 @@ class Carrier:
 
     def start(self, plan: CallPlan, script: Script, faults: Faults | None = None) -> Line:
         """Begin a call; `Line.ended` has its report in the end."""
+        line = self._make(plan, script, faults)
+        line.place()
+        return line
+
+    def _make(self, plan: CallPlan, script: Script, faults: Faults | None = None) -> Line:
         account = self._account if faults is None else replace(self._account, faults=faults)
         rng = random.Random(self._rng.getrandbits(64))  # noqa: S311
         person = Person(script, self._options.voice, account.frame_ms)
         line = Line(self, CarrierCall(plan, account, person, rng))
         self._lines[plan.sid] = line
-        line.perform(line.call.place(time.monotonic()))
-        self.pacer.arm(line)
+        self._api.watch(line.call, time.monotonic())
         return line
+
+    def api(self, request: ApiRequest) -> ApiReply:
+        """Answer a request to the Calls API, and do what it asks for."""
+        reply, wanted = self._api.handle(request, time.monotonic())
+        for order in wanted:
+            if isinstance(order, Create):
+                self._make(order.plan, order.plan.callee.script)
+            else:
+                self._lines[order.sid].happened(order.event)
+        self._dial()
+        return reply
+
+    def _dial(self) -> None:
+        """Place the queued calls whose turn has come; come back for the next."""
+        ready, stale = self._api.due(time.monotonic())
+        for sid in ready:
+            self._lines[sid].place()
+        for sid in stale:
+            self._lines[sid].happened(Updated(status="failed"))
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        at = self._api.deadline()
+        if at is not None:
+            delay_s = max(0.0, at - time.monotonic()) + TIMER_GRAIN_S
+            self._dialling = asyncio.get_running_loop().call_later(delay_s, self._dial)
 
     def finished(self, line: Line) -> None:
         """A call is over, with all about it."""
+        self._api.settle(line.call.plan.sid, time.monotonic())
         del self._lines[line.call.plan.sid]
         report = report_of(line.call)
         self.reports.append(report)
@@ -289,6 +193,9 @@ class Carrier:
 
     def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         """Run the work as a task of the simulator's."""
+        if self._closed:
+            work.close()
+            return
         task = self._group.create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -316,13 +223,16 @@ class Carrier:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return WebhookFailed(request.request, type(error).__name__)
 
-    async def close(self) -> None:
-        """Close every socket and end every task."""
+    def close(self) -> None:
+        """Close every socket and end every task; calls that still live have no report."""
+        self._closed = True
         self.pacer.close()
-        for line in list(self._lines.values()):
-            line.drop()
+        if self._dialling is not None:
+            self._dialling.cancel()
         for task in list(self._running):
             task.cancel()
+        for line in list(self._lines.values()):
+            line.drop()
 
 
 @asynccontextmanager
@@ -337,9 +247,10 @@ async def serve_carrier(options: CarrierOptions) -> AsyncIterator[Carrier]:
     ):
         carrier = Carrier(options, http, tasks)
         try:
-            yield carrier
+            async with serve_api(carrier.api, options.rest_port) as carrier.api_url:
+                yield carrier
         finally:
-            await carrier.close()
+            carrier.close()
 
 
 _OURS: Final = ("User-Agent", "Accept")

@@ -46,7 +46,7 @@ from trunkline.sim.carrier.run import (
     Speak,
     Stream,
 )
-from trunkline.sim.carrier.streams import Outcome, Streams
+from trunkline.sim.carrier.streams import Outcome, Streams, aftermath
 from trunkline.sim.carrier.timers import Timers
 from trunkline.sim.ledger import Ledger
 from trunkline.wire import twiml_reading as twiml
@@ -56,9 +56,6 @@ FETCHES_MAX: Final = 2_000
 
 PERSON_S: Final = 0.1
 """How often the person's script is looked at while no stream's frames do so."""
-
-REFUSED_END_S: Final = 1.0
-"""From a refused stream to the end of the call, where no verb follows (secondary)."""
 
 ERROR_WORDS: Final = "We are sorry. An application error has occurred. Goodbye."
 ERROR_S: Final = 3.0
@@ -251,9 +248,13 @@ class CarrierCall:
         if self.leg.is_over:
             return
         self.diary.note(now, Said.UPDATED, event.status or ("twiml" if event.twiml else "url"))
+        if event.status == Phase.FAILED:
+            self.streams.count(22005, now, "waited too long in the queue")
+            self._end(Phase.FAILED, "carrier", now)
+            return
         if event.status is not None:
-            ringing = self.leg.phase is Phase.RINGING
-            self._end(Phase.CANCELED if ringing else Phase.COMPLETED, "api", now)
+            answered = self.leg.phase is Phase.IN_PROGRESS
+            self._end(Phase.COMPLETED if answered else Phase.CANCELED, "api", now)
             return
         self._leave_document(now)
         if event.url is not None:
@@ -381,17 +382,10 @@ class CarrierCall:
 
     def _stream_over(self, outcome: Outcome, now: float) -> None:
         """What follows the document's stream."""
+        if outcome is Outcome.GOES_ON:
+            return
         faults = self._account.faults
-        match outcome:
-            case Outcome.GOES_ON:
-                return
-            case Outcome.CLOSED:
-                after, delay_s = AfterLoss.NEXT_VERB, faults.after_close_s
-            case Outcome.LOST:
-                after, delay_s = faults.after_loss, faults.after_loss_s
-            case Outcome.REFUSED:
-                after = faults.after_refusal
-                delay_s = 0.0 if self.run.has_more else REFUSED_END_S
+        after, delay_s = aftermath(outcome, faults, has_more=self.run.has_more)
         if faults.hang_up_during_resume:
             self._timers.set(Timer.HANG_UP, now + delay_s + HANG_UP_S)
         if after is AfterLoss.HANG_UP:

@@ -25,6 +25,7 @@ from trunkline.sim.carrier.events import (
     StreamStalled,
     StreamText,
 )
+from trunkline.sim.carrier.faults import AfterLoss, Faults
 from trunkline.sim.carrier.forms import stream_form
 from trunkline.sim.carrier.outbox import Outbox, signature_header
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
@@ -51,6 +52,19 @@ class Outcome(StrEnum):
     CLOSED = "closed"
     LOST = "lost"
     REFUSED = "refused"
+
+
+REFUSED_END_S: Final = 1.0
+"""From a refused stream to the end of the call, where no verb follows (secondary)."""
+
+
+def aftermath(outcome: Outcome, faults: Faults, *, has_more: bool) -> tuple[AfterLoss, float]:
+    """What follows the end of the document's stream, and after how many seconds."""
+    if outcome is Outcome.CLOSED:
+        return AfterLoss.NEXT_VERB, faults.after_close_s
+    if outcome is Outcome.LOST:
+        return faults.after_loss, faults.after_loss_s
+    return faults.after_refusal, 0.0 if has_more else REFUSED_END_S
 
 
 class Streams:

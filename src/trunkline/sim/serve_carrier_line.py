@@ -1,0 +1,186 @@
+"""One simulated call with its sockets: the machine decides, here its actions are performed."""
+
+import asyncio
+import math
+import ssl
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Final, Protocol, assert_never
+
+from picows import WSError, WSMsgType, ws_connect
+
+from trunkline.sim.carrier.call import CarrierCall
+from trunkline.sim.carrier.events import (
+    Action,
+    CloseStream,
+    Event,
+    Finished,
+    OpenStream,
+    ReadStream,
+    Request,
+    ResetStream,
+    SendFrame,
+    SendMessage,
+    StreamRefused,
+    WebhookAnswered,
+    WebhookFailed,
+)
+from trunkline.sim.carrier.report import CallReport
+from trunkline.sim.serve_carrier_media import MESSAGE_BYTES_MAX, MediaSocket, Pacer
+
+OPEN_S_MAX: Final = 5.0
+"""A stream's socket that is not open by then is refused (31901)."""
+
+HEARD_CHARS_MAX: Final = 60
+
+
+class Exchange(Protocol):
+    """What a line needs of the carrier it belongs to."""
+
+    pacer: Pacer
+    tls: ssl.SSLContext
+
+    def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Run the work as a task of the carrier's."""
+        ...
+
+    async def fetch(self, request: Request) -> WebhookAnswered | WebhookFailed:
+        """Make an HTTP request; whatever happens is the answer."""
+        ...
+
+    def finished(self, line: "Line") -> None:
+        """The call is over, with all about it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One live call, for a table."""
+
+    sid: str
+    direction: str
+    to_number: str = field(repr=False)
+    phase: str
+    doing: str
+    seconds: float
+    turns: int
+    heard: str = field(repr=False)
+
+
+class Line:
+    """One call with its sockets."""
+
+    def __init__(self, carrier: Exchange, call: CarrierCall) -> None:
+        self.call = call
+        self.armed_at = math.inf
+        self.ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
+        self._carrier = carrier
+        self._sockets: dict[int, MediaSocket] = {}
+
+    def deadline(self) -> float | None:
+        """When `tick` must come."""
+        return self.call.deadline()
+
+    def place(self) -> None:
+        """The call begins."""
+        self.perform(self.call.place(time.monotonic()))
+        self._carrier.pacer.arm(self)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self.perform(self.call.tick(now))
+
+    def happened(self, event: Event) -> None:
+        """Tell the machine, and do what it wants."""
+        self.perform(self.call.receive(event, time.monotonic()))
+        self._carrier.pacer.arm(self)
+
+    def perform(self, actions: list[Action]) -> None:
+        """Do what the machine wants."""
+        for action in actions:
+            match action:
+                case SendFrame():  # The hot case first.
+                    self._send(action.stream, action.text, WSMsgType.TEXT)
+                    if action.payload is not None:
+                        self.call.ledger.left(action.payload, time.monotonic())
+                case SendMessage():
+                    kind = WSMsgType.BINARY if action.binary else WSMsgType.TEXT
+                    self._send(action.stream, action.data, kind)
+                case Request():
+                    self._carrier.spawn(self._request(action), f"webhook {self.call.plan.sid}")
+                case OpenStream():
+                    self._carrier.spawn(self._open(action), f"stream {self.call.plan.sid}")
+                case CloseStream():
+                    self._close(action)
+                case ResetStream():
+                    self._sockets[action.stream].reset()
+                case ReadStream():
+                    self._sockets[action.stream].read(reading=action.reading)
+                case Finished():
+                    self._carrier.finished(self)
+                case _:
+                    assert_never(action)
+
+    def _send(self, stream: int, data: bytes, kind: WSMsgType) -> None:
+        transport = self._sockets[stream].transport
+        if transport is not None:
+            transport.send(kind, data)
+
+    def _close(self, action: CloseStream) -> None:
+        socket = self._sockets.get(action.stream)
+        if socket is not None:
+            socket.close(action.code)
+
+    async def _request(self, request: Request) -> None:
+        event = await self._carrier.fetch(request)
+        if request.wants_answer:
+            self.happened(event)
+
+    async def _open(self, action: OpenStream) -> None:
+        socket = MediaSocket(action.stream, self.happened)
+        self._sockets[action.stream] = socket
+        try:
+            async with asyncio.timeout(OPEN_S_MAX):
+                await ws_connect(
+                    lambda: socket,
+                    action.url,
+                    ssl_context=self._carrier.tls if action.url.startswith("wss:") else None,
+                    websocket_handshake_timeout=OPEN_S_MAX,
+                    max_frame_size=MESSAGE_BYTES_MAX,
+                    max_redirects=0,
+                    extra_headers=action.headers,
+                    logger_name="trunkline.sim.carrier",
+                )
+        except TimeoutError:
+            self.happened(StreamRefused(action.stream, "not in time", 31901))
+        except WSError as error:
+            self.happened(StreamRefused(action.stream, str(error).partition("\n")[0]))
+        except ssl.SSLError as error:
+            self.happened(StreamRefused(action.stream, str(error), 31910))
+        except OSError as error:
+            self.happened(StreamRefused(action.stream, str(error), 31901))
+
+    def drop(self) -> None:
+        """The simulator goes: close whatever is open."""
+        for socket in self._sockets.values():
+            socket.close(1001)
+            socket.gone()
+        if not self.ended.done():
+            self.ended.cancel()
+
+    def view(self, now: float) -> CallView:
+        """The call as a row of a table."""
+        call = self.call
+        turns = call.person.turns()
+        heard = call.person.words_heard(turns[-1]) if turns else ""
+        return CallView(
+            sid=call.plan.sid,
+            direction=call.plan.direction,
+            to_number=call.plan.to_number,
+            phase=call.leg.phase,
+            doing=call.run.verb,
+            seconds=now - call.leg.began_at,
+            turns=len(turns),
+            heard=heard[-HEARD_CHARS_MAX:],
+        )
