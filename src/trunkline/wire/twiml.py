@@ -11,7 +11,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from twilio.twiml import TwiMLException  # type: ignore[import-untyped]  # It has no types.
-from twilio.twiml import voice_response as build  # type: ignore[import-untyped]  # As above.
+from twilio.twiml import voice_response as build
 
 from trunkline.wire.twiml_reading import (
     PARAMETER_CHARS_MAX,

@@ -218,17 +218,22 @@ def _refuse(why: str, cause: msgspec.ValidationError) -> NoReturn:
     field = complaint.partition("`")[2].partition("`")[0]
     inside = f"{path}.{field}" if path else field
     if complaint.startswith("Object contains unknown field"):
-        raise ModelProtocolError(
-            f"Unknown parameter: '{inside}'.", "unknown_parameter", inside
-        ) from cause
+        raise _unknown(inside) from cause
     if complaint.startswith("Object missing required field"):
-        raise ModelProtocolError(
-            f"Missing required parameter: '{inside}'.", "missing_required_parameter", inside
-        ) from cause
+        raise _missing(inside) from cause
     code = "invalid_value"
     if complaint.startswith("Expected `str` of length <="):
         code = "string_above_max_length"
     raise ModelProtocolError(f"Invalid '{path}': {complaint}.", code, path or None) from cause
+
+
+def _unknown(param: str) -> ModelProtocolError:
+    return ModelProtocolError(f"Unknown parameter: '{param}'.", "unknown_parameter", param)
+
+
+def _missing(param: str) -> ModelProtocolError:
+    message = f"Missing required parameter: '{param}'."
+    return ModelProtocolError(message, "missing_required_parameter", param)
 
 
 def _compare(given: object, kept: object, path: str) -> None:
@@ -237,18 +242,11 @@ def _compare(given: object, kept: object, path: str) -> None:
         for key in given:
             inside = f"{path}.{key}" if path else str(key)
             if key not in kept:
-                raise ModelProtocolError(
-                    f"Unknown parameter: '{inside}'.", "unknown_parameter", inside
-                )
+                raise _unknown(inside)
             _compare(given[key], kept[key], inside)
         for key in kept:
             if key not in given:
-                inside = f"{path}.{key}" if path else str(key)
-                raise ModelProtocolError(
-                    f"Missing required parameter: '{inside}'.",
-                    "missing_required_parameter",
-                    inside,
-                )
+                raise _missing(f"{path}.{key}" if path else str(key))
     elif isinstance(given, list) and isinstance(kept, list):
         for index, (one, other) in enumerate(zip(given, kept, strict=True)):
             _compare(one, other, f"{path}[{index}]")
@@ -258,10 +256,7 @@ def _check(event: FromClient) -> None:
     """Refuse what no server takes, whatever its state."""
     match event:
         case AppendAudio(audio=audio):
-            if not g711.is_base64(audio):
-                raise ModelProtocolError("Invalid 'audio': not base64.", param="audio")
-            if g711.payload_bytes(audio) > AUDIO_BYTES_MAX:
-                raise ModelProtocolError("Invalid 'audio': over 15 MiB.", param="audio")
+            _check_audio(audio, "audio")
         case SessionUpdate(session=session):
             _check_voice(session)
             _check_tools(session.tools, "session.tools")
@@ -306,8 +301,14 @@ def _check_item(item: Item) -> None:
                 f"Invalid content of a message of role '{item.role}'.",
                 param=f"item.content[{index}].type",
             )
-        if isinstance(part, InputAudio) and not (
-            isinstance(part.audio, str) and g711.is_base64(part.audio)
-        ):
-            param = f"item.content[{index}].audio"
-            raise ModelProtocolError(f"Invalid '{param}': not base64.", param=param)
+        if isinstance(part, InputAudio):
+            _check_audio(part.audio, f"item.content[{index}].audio")
+
+
+def _check_audio(audio: str | UnsetType, param: str) -> None:
+    if isinstance(audio, UnsetType):
+        raise _missing(param)
+    if not g711.is_base64(audio):
+        raise ModelProtocolError(f"Invalid '{param}': not base64.", param=param)
+    if g711.payload_bytes(audio) > AUDIO_BYTES_MAX:
+        raise ModelProtocolError(f"Invalid '{param}': over {AUDIO_BYTES_MAX} bytes.", param=param)

@@ -67,6 +67,15 @@ class ErrorDetail(msgspec.Struct, frozen=True):
     event_id: str | None = None
 
 
+class TranscriptionError(msgspec.Struct, frozen=True):
+    """Why an item has no transcript. Unlike other errors it names no event."""
+
+    type: str | None = None
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
 class DurationUsage(msgspec.Struct, frozen=True, tag="duration"):
     """What a transcription cost: seconds of audio."""
 

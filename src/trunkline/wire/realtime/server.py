@@ -24,6 +24,7 @@ from trunkline.wire.realtime.responses import (
     ResponseStatus,
     StatusDetails,
     TokensUsage,
+    TranscriptionError,
     Usage,
 )
 from trunkline.wire.realtime.session import EffectiveSession, SessionView
@@ -43,6 +44,7 @@ __all__ = [
     "SessionView",
     "StatusDetails",
     "TokensUsage",
+    "TranscriptionError",
     "Usage",
 ]
 
@@ -153,7 +155,7 @@ class TranscriptionFailed(
 ):
     item_id: str
     content_index: int
-    error: ErrorDetail
+    error: TranscriptionError
     event_id: str = ""
 
 
