@@ -100,6 +100,8 @@ class RealtimeSession(picows.WSListener):
         A second call replaces the listeners. Who listens to a session that is lost already is
         told so in the loop's next turn. A session that its owner closes reports no loss.
         """
+        if self._closing:
+            return
         kept, self._kept, self._kept_bytes = self._kept, [], 0
         if self._lost is not None:
             asyncio.get_running_loop().call_soon(self._tell, on_lost, self._lost)
