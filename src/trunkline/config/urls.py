@@ -21,7 +21,7 @@ def is_loopback(host: str) -> bool:
 
 def _split(url: str) -> SplitResult:
     if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("a URL is printable ASCII")
+        raise ValueError("expected a URL of printable ASCII")
     parts = urlsplit(url)
     _ = parts.port  # Raises ValueError beyond 65535.
     return parts
@@ -31,10 +31,10 @@ def _one_of(url: str, secure: str, plain: str) -> str:
     """The URL without a slash at its end; `plain` is let be on loopback hosts only."""
     parts = _split(url)
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise ValueError("a URL without user, password and fragment")
+        raise ValueError("expected a URL without user, password and fragment")
     host = parts.hostname or ""
     if not host or not (parts.scheme == secure or (parts.scheme == plain and is_loopback(host))):
-        raise ValueError(f"{secure}://… ({plain}:// only for loopback hosts)")
+        raise ValueError(f"expected {secure}://… ({plain}:// only for loopback hosts)")
     return url.rstrip("/")
 
 
@@ -53,7 +53,7 @@ def public(url: str) -> str:
     clean = https(url)
     parts = urlsplit(clean)
     if parts.path or parts.query:
-        raise ValueError("a URL without a path")
+        raise ValueError("expected a URL without a path")
     return clean
 
 
@@ -78,3 +78,9 @@ def check_store(url: str, schemes: Collection[str]) -> None:
 def without_password(text: str) -> str:
     """The text with what stands before a URL's `@` masked."""
     return re.sub(r"//[^/@\s]*@", "//***@", text)
+
+
+def is_plain_http(url: str) -> bool:
+    """Whether what is sent there can be read on its way to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
