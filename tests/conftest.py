@@ -1,15 +1,13 @@
 """What every test may use."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 import redis
 
+from folders import open_folder
 from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
 from trunkline.adapters.postgres.migrate import migrate
 
@@ -23,14 +21,9 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture(scope="session")
 def stores() -> Iterator[EmbeddedStores]:
     """Valkey and PostgreSQL, started once for all tests that ask; migrated."""
-    # Not below pytest's own folder, which is closed to the user whom root's stores run as.
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-test-"))
-    try:
-        with Embedded(folder) as started:
-            asyncio.run(migrate(started.database_url))
-            yield started
-    finally:
-        shutil.rmtree(folder)
+    with open_folder() as folder, Embedded(folder) as started:
+        asyncio.run(migrate(started.database_url))
+        yield started
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def _born(pid: str) -> str:
 
 def _command(pid: str) -> str:
     try:
-        line = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ")
+        words = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").split()
     except OSError:
         return "unknown"
-    return line.decode(errors="replace").strip()[:COMMAND_CHARS_MAX]
+    return b" ".join(words).decode(errors="replace")[:COMMAND_CHARS_MAX]

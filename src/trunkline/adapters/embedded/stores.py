@@ -120,9 +120,9 @@ class Embedded:
                 "embedded stores run on Linux only: set TRUNKLINE_REDIS_URL and"
                 " TRUNKLINE_DATABASE_URL"
             )
-        postgres, valkey = postgres_folder(self.data_dir / "postgres"), valkey_binary()
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
+            postgres, valkey = postgres_folder(self.data_dir / "postgres"), valkey_binary()
             self._user = user_for(self.data_dir)
             if self._user is not None:
                 open_way(self._user, self.data_dir, postgres, valkey.parent)

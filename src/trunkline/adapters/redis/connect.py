@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from redis import exceptions
@@ -82,17 +82,24 @@ async def check(client: Redis) -> None:
         StoreError: it did not answer.
     """
     async with store_errors():
-        facts = await client.info()
-    if int(facts.get("cluster_enabled", 0)):
-        raise SettingsError(
-            "TRUNKLINE_REDIS_URL names a cluster, and our scripts touch several keys at once:"
-            " name a primary with replicas instead"
+        refusal = refusal_of(await client.info())
+    if refusal is not None:
+        raise SettingsError(f"TRUNKLINE_REDIS_URL: {refusal}")
+
+
+def refusal_of(facts: Mapping[str, object]) -> str | None:
+    """Why a store won't do, by its INFO, and the remedy; None if it will."""
+    if facts.get("cluster_enabled") == 1:
+        return (
+            "the store is a cluster, and our scripts touch several keys at once: name a primary"
+            " with replicas"
         )
     if facts.get("role") == "slave":
-        raise SettingsError("TRUNKLINE_REDIS_URL names a replica: name its primary")
+        return "the store is a replica: name its primary"
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        raise SettingsError(
-            f"TRUNKLINE_REDIS_URL: the store's maxmemory-policy is {policy}, which throws live"
-            " calls away when memory is short: set it to noeviction"
+        return (
+            f"the store's maxmemory-policy is {policy}, which throws live calls away when memory"
+            " is short: set it to noeviction"
         )
+    return None
