@@ -34,6 +34,7 @@ i a an it we are your my to in me book order appointment appointments prices sto
 sales reception transfer price dollars doctor clinic help about repeat again nothing
 confirmed booked found done left open monday friday from with line bad interrupted
 tell story everything number agent account cancel change
+am this good welcome speaking what do can have need want name still there here hold on
 """
 PHRASES = """
 this is caller|good morning|thank you|thank you for calling|one moment please

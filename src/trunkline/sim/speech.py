@@ -108,14 +108,14 @@ class Speech:
         except UnknownWordError:
             return False
 
-    def hear(self, ulaw: bytes) -> str:
+    def hear(self, audio: bytes) -> str:
         """The words in a stretch of audio that begins at a frame's edge; of silence: "".
 
         `[lost 3]` frames of the word did not come, `[again 2]` came twice or late, `[gap 4]`
         silent frames lay inside it; `[noise 240 ms]` is sound that is no frame of any clip.
         """
         ear = _Ear(self._clips)
-        for frame in _frames(ulaw):
+        for frame in _frames(audio):
             place = self._places.get(frame)
             if place is not None:
                 ear.word(*place)

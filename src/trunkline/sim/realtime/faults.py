@@ -10,6 +10,7 @@ with `from` and `until` in seconds after the simulator's start:
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 FAULTS_MAX: Final = 100
@@ -48,10 +49,14 @@ DEFAULTS: Final = {
 }
 """Values of switches written without one; other numbers are 0."""
 
+STATUSES: Final = frozenset(str(each.value) for each in HTTPStatus if each.value >= HTTPStatus(400))
+"""What a handshake can be refused with."""
+
 _SWITCH: Final = re.compile(
     r"(?P<kind>[a-z_]+)(=(?P<value>[a-z0-9_.]+))?(\*(?P<times>\d+))?"
     r"(@(?P<start>\d+(\.\d+)?)(-(?P<end>\d+(\.\d+)?))?)?"
 )
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 class FaultSyntaxError(ValueError):
@@ -71,12 +76,11 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise FaultSyntaxError(f"no fault {self.kind!r}; there are: {', '.join(KINDS)}")
-        if self.kind in NUMBERS:
-            try:
-                float(self.value or "0")
-            except ValueError:
-                raise FaultSyntaxError(f"{self.kind} takes a number, not {self.value!r}") from None
-        if self.kind == "handshake" and not 400 <= float(self.value or DEFAULTS["handshake"]) < 600:  # noqa: PLR2004 - HTTP's own classes
+        if self.times is not None and self.times < 1:
+            raise FaultSyntaxError("a fault happens once at least")
+        if self.kind in NUMBERS and not _NUMBER.fullmatch(self.value or "0"):
+            raise FaultSyntaxError(f"{self.kind} takes a number, not {self.value!r}")
+        if self.kind == "handshake" and (self.value or "429") not in STATUSES:
             raise FaultSyntaxError("handshake takes an HTTP status from 400 to 599")
         if self.kind == "incomplete" and self.value not in {
             "",
