@@ -38,21 +38,27 @@ def settings() -> str:
     for name, field in Settings.model_fields.items():
         extra = field.json_schema_extra
         assert isinstance(extra, dict)
-        default = "" if field.default_factory or field.default is None else f"`{field.default}`"
+        default = f"`{field.default}`".replace("False", "false")
+        if field.default_factory is not None:
+            default = "see right"
+        if field.default is None:
+            default = ""
         variable = f"`{module.variable(name)}`"
         if name in module.secrets():
             variable += " (secret)"
         rows.append((variable, default, str(extra["expected"]), str(field.description)))
-    return (
-        f"{HEAD}# Settings\n\n"
-        "Read once, from the environment and then from a file `.env` in the folder where a command\n"
-        "runs. An empty value is none. Each secret may also come from a file that\n"
-        "`…_FILE` names, such as `TRUNKLINE_TICKET_KEY_FILE=/run/secrets/ticket-key`. A wrong\n"
-        "setting is told in one line and ends the command with exit code 2; an unknown\n"
-        "`TRUNKLINE_…` variable is a warning. No output shows a secret.\n\n"
-        "A pod needs three before it takes calls: `TRUNKLINE_PUBLIC_URL`,\n"
-        f"`TRUNKLINE_TWILIO_AUTH_TOKEN`, and `TRUNKLINE_REALTIME_API_KEY` or `{module.KEY_FALLBACK}`.\n\n"
-    ) + table(("Variable", "Default", "Expected", "Meaning"), rows)
+    return f"""{HEAD}# Settings
+
+Read once, from the environment and then from a file `.env` in the folder where a command runs.
+An empty value is none. Each secret may also come from a file that `…_FILE` names, such as
+`TRUNKLINE_TICKET_KEY_FILE=/run/secrets/ticket-key`. A wrong setting is told in one line and ends
+the command with exit code 2; an unknown `TRUNKLINE_…` variable is a warning. No output shows a
+secret.
+
+A pod needs three before it takes calls: `TRUNKLINE_PUBLIC_URL`, `TRUNKLINE_TWILIO_AUTH_TOKEN`,
+and `TRUNKLINE_REALTIME_API_KEY` or `{module.KEY_FALLBACK}`.
+
+""" + table(("Variable", "Default", "Expected", "Meaning"), rows)
 
 
 def parts() -> Iterator[tuple[str, type[schema.Part]]]:
@@ -80,7 +86,7 @@ def kind(node: Mapping[str, Any]) -> str:
     """What JSON schema says of a value, in words."""
     options = node.get("oneOf") or node.get("anyOf")
     if options:
-        return " or ".join(dict.fromkeys(kind(option) for option in options))
+        return "; or ".join(dict.fromkeys(kind(option) for option in options))
     if "$ref" in node:
         return "a mapping"
     if "const" in node:
@@ -106,28 +112,40 @@ def kind(node: Mapping[str, Any]) -> str:
             return str(other or "any JSON")
 
 
+def without_nulls(default: object) -> object:
+    """A default without what it leaves unset."""
+    if isinstance(default, dict):
+        return {key: value for key, value in default.items() if value is not None}
+    return default
+
+
 def config() -> str:
     """The page of the config file."""
-    page = (
-        f"{HEAD}# trunkline.yaml\n\n"
-        "`TRUNKLINE_CONFIG` names the file; without one, a built-in agent answers every number.\n"
-        "[examples/trunkline.yaml](../../examples/trunkline.yaml) shows most of it, with comments.\n"
-        "Every fault is told at once, as `file:line:column: path: what is wrong`.\n\n"
-        "Editors check the file while it is written against\n"
-        f"[{file.SCHEMA_ID}]({file.SCHEMA_ID}); put this line at its top:\n\n"
-        f"    # yaml-language-server: $schema=PATH/TO/{file.SCHEMA_ID}\n\n"
-        "Secrets stand in the environment; the file holds only the names of their variables.\n"
-        "For each, `NAME_FILE` may name a file instead. Text of an agent may hold `{{name}}`,\n"
-        "filled in from the number's variables and the context hook's answer; an unknown name\n"
-        "leaves nothing, and `{{{{` is a plain `{{`.\n\n"
-        f"Tools that are built in: {', '.join(f'`{name}`' for name in references.BUILT_IN_TOOLS)}.\n"
-    )
+    built_in = ", ".join(f"`{name}`" for name in references.BUILT_IN_TOOLS)
+    page = f"""{HEAD}# trunkline.yaml
+
+`TRUNKLINE_CONFIG` names the file; without one, a built-in agent answers every number.
+[examples/trunkline.yaml](../../examples/trunkline.yaml) shows most of it, with comments. Every
+fault is told at once, as `file:line:column: path: what is wrong`.
+
+Editors check the file while it is written against [{file.SCHEMA_ID}]({file.SCHEMA_ID}); put this
+line at its top:
+
+    # yaml-language-server: $schema=PATH/TO/{file.SCHEMA_ID}
+
+Secrets stand in the environment; the file holds only the names of their variables. For each,
+`NAME_FILE` may name a file instead. Text of an agent may hold `{{{{name}}}}`, filled in from the
+number's variables and the context hook's answer; an unknown name leaves nothing, and
+`{{{{{{{{` is a plain `{{{{`.
+
+Tools that are built in: {built_in}.
+"""
     for title, part in parts():
         described = part.model_json_schema()
         required = set(described.get("required", ()))
         rows = []
         for key, node in described["properties"].items():
-            default = node.get("default")
+            default = without_nulls(node.get("default"))
             shown = "" if default in (None, "", [], {}) else f"`{json.dumps(default)}`"
             if key in required:
                 shown = "required"
@@ -152,28 +170,31 @@ def metrics() -> str:
         if isinstance(one, Histogram):
             bounds = f" Bounds: {', '.join(f'{bound:g}' for bound in one.bounds)}."
         rows.append((f"`{spec.name}`", one.kind, spec.unit, labels, spec.meaning + bounds))
-    return (
-        f"{HEAD}# Metrics\n\n"
-        "In Prometheus' text format at `/metrics` on the internal port. Labels have closed sets of\n"
-        f"values; whatever is in none of them is counted as `{OTHER}`, so nothing that a peer sends\n"
-        "makes a series or shows in one. Beside these, the process's own (`process_…`).\n\n"
-    ) + table(("Metric", "Kind", "Unit", "Labels", "Meaning"), rows)
+    return f"""{HEAD}# Metrics
+
+In Prometheus' text format at `/metrics` on the internal port. Labels have closed sets of values;
+whatever is in none of them is counted as `{OTHER}`, so nothing that a peer sends makes a series
+or shows in one. Beside these, the process's own (`process_…`).
+
+""" + table(("Metric", "Kind", "Unit", "Labels", "Meaning"), rows)
 
 
 def log_lines() -> str:
     """The page of log lines."""
     names = table(("Name", "Meaning"), ((f"`{n}`", meaning) for n, meaning in MEANINGS.items()))
     fields = table(("Field", "Holds"), ((f"`{n}`", meaning) for n, meaning in FIELDS.items()))
-    return (
-        f"{HEAD}# Logs\n\n"
-        "One JSON object a line, on stderr: `at` (UTC), `level`, `event` (its name), then fields.\n"
-        "Names stay as they are. No number dialled and no word spoken is a field; values are cut at\n"
-        f"{logs.VALUE_CHARS_MAX} characters, and what looks like a number, an address or a secret is\n"
-        f"masked. One name writes {pace.LINES_BURST:g} lines at once and {pace.LINES_PER_S:g} a "
-        "second; what is held back is counted\n"
-        "in `suppressed` on the name's next line.\n\n"
-        f"{names}\n## Fields\n\n{fields}"
-    )
+    return f"""{HEAD}# Logs
+
+One JSON object a line, on stderr: `at` (UTC), `level`, `event` (its name), then fields. Names stay
+as they are. No number dialled and no word spoken is a field; values are cut at
+{logs.VALUE_CHARS_MAX} characters, and what looks like a number, an address or a secret is masked.
+One name writes {pace.LINES_BURST:g} lines at once and {pace.LINES_PER_S:g} a second; what is held
+back is counted in `suppressed` on the name's next line.
+
+{names}
+## Fields
+
+{fields}"""
 
 
 def pages() -> dict[str, str]:

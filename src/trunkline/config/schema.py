@@ -145,7 +145,8 @@ class Agent(Part):
         description="What the model is told. `{{name}}` is filled in for each call."
     )
     greeting: Annotated[str, Field(max_length=SAID_CHARS_MAX)] = Field(
-        "", description="How it opens the call; empty: it waits for the caller. `{{name}}` too."
+        "",
+        description="What the model is told to open with, as `Say: Good day.`; empty: it waits.",
     )
     voice: VoiceName = Field("marin", description="The model's voice.")
     models: tuple[Model, ...] = Field(
@@ -166,7 +167,7 @@ class Agent(Part):
         None, description="For models that reason; others refuse it."
     )
     noise_reduction: Literal["near_field", "far_field"] | None = Field(
-        None, description="For a handset at the ear, or a phone on the table."
+        None, description="near_field: a handset at the ear; far_field: a phone on a table."
     )
     max_output_tokens: Annotated[int, Field(ge=1, le=4096)] | Literal["inf"] | None = Field(
         None, description="The longest answer, tool calls included."
@@ -299,7 +300,7 @@ class ContextHook(Part):
 class Config(Part):
     """The whole file."""
 
-    version: Annotated[int, Field(ge=1)] = Field(
+    version: Annotated[int, Field(ge=1, le=2**53)] = Field(
         1, description="Raise it when limits change: the newest wins among pods."
     )
     verticals: dict[Name, Vertical] = Field({}, description="Lines of business by name.")

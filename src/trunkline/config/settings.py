@@ -64,7 +64,8 @@ def _whole(pattern: re.Pattern[str]) -> AfterValidator:
 
 def _secret(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if not text.isprintable() or " " in text:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        # It goes into a header.
         raise ValueError
     return value
 

@@ -6,6 +6,7 @@ and lose its sign.
 """
 
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ Place = tuple[str | int, ...]
 """Where a value stands: keys and indices from the root."""
 
 _TAG: Final = "tag:yaml.org,2002:"
+_UNSAYABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""What neither JSON nor the stores take: an escape in quotes can make it."""
+
 _TRUE: Final = frozenset({"true", "True", "TRUE"})
 
 
@@ -146,6 +150,9 @@ class _Reader:
                 self._fault(key, path, "a key is a list or a mapping; expected text")
                 continue
             name = str(key.value)
+            if _UNSAYABLE.search(name):
+                self._fault(key, path, "a key holds a character that is no text")
+                continue
             inner = (*path, name)
             if name not in values:
                 self._tree.keys[inner] = _mark(key)
@@ -184,6 +191,9 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode, path: Place) -> Value:
         text = str(node.value)
+        if _UNSAYABLE.search(text):
+            self._fault(node, path, "expected text, without NUL and halves of characters")
+            return None
         match str(node.tag).removeprefix(_TAG):
             case "str" | "timestamp":
                 return text
