@@ -10,6 +10,7 @@ from trunkline.adapters.postgres.rows import (
     CallChange,
     changes_of,
     clean,
+    cleaned,
     columns_of_changes,
     columns_of_entries,
     milliseconds,
@@ -32,28 +33,34 @@ def test_a_time_is_the_one_it_means() -> None:
 @given(st.text(st.characters()))
 def test_a_cleaned_text_is_one_that_postgres_takes(text: str) -> None:
     """No NUL and no lone surrogate; nothing else is touched."""
-    cleaned = clean(text)
-    assert "\0" not in cleaned
-    cleaned.encode()
-    assert len(cleaned) == len(text)
+    taken = clean(text)
+    assert "\0" not in taken
+    taken.encode()
+    assert len(taken) == len(text)
     if text.isprintable():
-        assert cleaned == text
+        assert taken == text
 
 
 def test_what_we_link_is_storable_as_it_is() -> None:
     """JSON escapes NUL: no fact of ours is changed on its way."""
     odd = msgspec.structs.replace(RECEIVED, from_number="\0")
     for entry in chain(CALL, odd, *WHOLE_CALL):
-        assert storable((CALL, entry)) == (CALL, entry)
+        assert storable((CALL, entry))
+        assert cleaned((CALL, entry)) == (CALL, entry)
 
 
 @pytest.mark.parametrize("name", ["kind", "payload", "salt", "digest", "hash"])
-def test_any_text_of_an_entry_may_be_what_postgres_refuses(name: str) -> None:
-    """Each is cleaned, and the row is then another than the one given."""
-    entry = msgspec.structs.replace(chain(CALL, RECEIVED)[0], **{name: "a\0b"})
-    call, cleaned = storable((CALL, entry))
+@pytest.mark.parametrize(("text", "becomes"), [("a\0b", "a\ufffdb"), ("é\ud800", "é?")])
+def test_any_text_of_an_entry_may_be_what_postgres_refuses(
+    name: str, text: str, becomes: str
+) -> None:
+    """Each is looked at and cleaned; the row is then another than the one given."""
+    entry = msgspec.structs.replace(chain(CALL, RECEIVED)[0], **{name: text})
+    assert not storable((CALL, entry))
+    call, taken = cleaned((CALL, entry))
     assert call == CALL
-    assert getattr(cleaned, name) == "a\ufffdb"
+    assert getattr(taken, name) == becomes
+    assert storable((call, taken))
 
 
 def test_columns_are_arrays_of_one_length_and_order() -> None:

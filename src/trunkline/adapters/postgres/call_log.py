@@ -11,6 +11,7 @@ from trunkline.adapters.postgres.connect import Connection, Pool, transaction
 from trunkline.adapters.postgres.rows import (
     Row,
     changes_of,
+    cleaned,
     columns_of_changes,
     columns_of_entries,
     entry_of,
@@ -22,8 +23,9 @@ from trunkline.core.ids import CallSid
 from trunkline.core.record import Entry
 from trunkline.ports import LoggedCall
 
-STATEMENT_ENTRIES_MAX: Final = 1000
-"""Entries in one statement, so that none nears its deadline; a longer write takes several."""
+STATEMENT_ENTRIES_MAX: Final = 500
+"""Entries in one statement: making its arrays holds the event loop for 3 ms. A longer write takes
+several in one transaction."""
 
 StrayListener = Callable[[CallSid, int], None]
 """Told of a call and a sequence number whose fact contradicts the log: an alarm."""
@@ -80,8 +82,8 @@ class PostgresCallBook:
 
 async def _write(connection: Connection, rows: Sequence[Row]) -> list[tuple[CallSid, int]]:
     """Write sorted rows; the keys of strays that were not known yet."""
-    strays = [storable(row) for row in rows if storable(row) != row]
-    sound = [row for row in rows if storable(row) == row]
+    sound = [row for row in rows if storable(row)]
+    strays = [cleaned(row) for row in rows if not storable(row)]
     keyed = {(call, entry.seq, entry.hash): (call, entry) for call, entry in sound}
     inserted = QUERIES.insert_facts(connection, **columns_of_entries(list(keyed.values())))
     new = [

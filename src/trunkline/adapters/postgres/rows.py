@@ -63,21 +63,29 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
-def storable(row: Row) -> Row:
-    """The same row if PostgreSQL takes it, else one with its texts cleaned.
+def storable(row: Row) -> bool:
+    """Whether PostgreSQL takes an entry as it is.
 
-    What `core.record.link` makes is always taken: JSON escapes NUL. A cleaned row is no longer
-    what was hashed, and belongs among the strays.
+    It takes whatever `core.record.link` makes: JSON escapes NUL.
     """
     call, entry = row
-    cleaned = msgspec.structs.replace(
-        entry,
-        **{
-            name: clean(getattr(entry, name))
-            for name in ("kind", "payload", "salt", "digest", "hash")
-        },
+    return all(
+        (text.isascii() and "\0" not in text) or text == clean(text)
+        for text in (call, entry.kind, entry.payload, entry.salt, entry.digest, entry.hash)
     )
-    return row if (call, entry) == (clean(call), cleaned) else (CallSid(clean(call)), cleaned)
+
+
+def cleaned(row: Row) -> Row:
+    """The row with its texts cleaned: no longer what was hashed, it belongs among the strays."""
+    call, entry = row
+    return CallSid(clean(call)), msgspec.structs.replace(
+        entry,
+        kind=clean(entry.kind),
+        payload=clean(entry.payload),
+        salt=clean(entry.salt),
+        digest=clean(entry.digest),
+        hash=clean(entry.hash),
+    )
 
 
 @dataclass(slots=True)
