@@ -196,6 +196,9 @@ def test_a_form_is_a_mapping_of_first_values() -> None:
 def test_a_forms_values_are_not_shown() -> None:
     """A form in a log or a traceback tells no number."""
     assert repr(Form([("From", "+15550100001"), ("To", "x")])) == "Form(From, To)"
+    for fields, record in REQUESTS.values():
+        person = [v for k, v in fields.items() if k in {"From", "To", "ForwardedFrom"} and v]
+        assert not any(value in repr(record) for value in person)
 
 
 @pytest.mark.parametrize(

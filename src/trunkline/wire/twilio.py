@@ -112,7 +112,7 @@ class Stop(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="stop",
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):
-    """A message of a kind this codec does not know."""
+    """A message of a kind this codec does not know. `event` is whatever was sent: no label."""
 
     event: str
 

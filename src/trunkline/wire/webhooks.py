@@ -9,7 +9,7 @@ pieces with the port.
 import hmac
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -164,17 +164,20 @@ def _fields(**values: str | int | None) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class VoiceRequest:
-    """Twilio asks what to do with a call. Numbers are E.164, SIP or client names, or empty."""
+    """Twilio asks what to do with a call. Numbers are E.164, SIP or client names, or empty.
+
+    Its `repr` names nobody: it may stand in a log.
+    """
 
     call: str
     account: str
-    from_number: str
-    to_number: str
+    from_number: str = field(repr=False)
+    to_number: str = field(repr=False)
     direction: str
     status: str
     parent_call: str | None = None
-    forwarded_from: str | None = None
-    caller_name: str | None = None
+    forwarded_from: str | None = field(default=None, repr=False)
+    caller_name: str | None = field(default=None, repr=False)
     stir_verstat: str | None = None
     answered_by: str | None = None
     error_code: str | None = None
@@ -232,8 +235,8 @@ class StatusCallback:
     status: str
     sequence_number: int | None = None
     duration: int | None = None
-    from_number: str = ""
-    to_number: str = ""
+    from_number: str = field(default="", repr=False)
+    to_number: str = field(default="", repr=False)
     direction: str = ""
     answered_by: str | None = None
     sip_response_code: int | None = None

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from trunkline.wire.realtime import items, server
+from trunkline.wire.realtime import items, leniency, server
 from wire import records
 
 DONE: records.Tree = {"type": "response.done", "event_id": "event_1"}
@@ -90,3 +90,12 @@ def test_nulls_are_looked_for_only_so_deep() -> None:
     deep = '{"a":' * 900 + "null" + "}" * 900
     text = f'{{"type":"error","error":{{"type":null,"message":"m","x":{deep}}}}}'
     assert server.decode(text) == server.Error(server.ErrorDetail("m"))
+
+
+@pytest.mark.parametrize("surplus", [0, 1])
+def test_a_long_event_is_not_looked_into_twice(surplus: int) -> None:
+    """What takes two readings and a walk has a bound, so that no call waits for another's."""
+    event = '{"type":"error","error":{"type":null,"message":"%s"}}'
+    text = event % ("m" * (leniency.BYTES_MAX - len(event % "") + surplus))
+    read = server.decode(text)
+    assert isinstance(read, server.Unknown if surplus else server.Error)

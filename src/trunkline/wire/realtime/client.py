@@ -27,6 +27,7 @@ from trunkline.wire.realtime.session import (
     FunctionTool,
     Modalities,
     OutputTokensMax,
+    Reasoning,
     Session,
     ToolChoiceMode,
 )
@@ -120,6 +121,8 @@ class ResponseOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_choice: ToolChoiceMode | UnsetType = UNSET
     max_output_tokens: OutputTokensMax | UnsetType = UNSET
     metadata: Metadata | UnsetType = UNSET
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
 
 
 class CreateResponse(

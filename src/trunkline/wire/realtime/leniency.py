@@ -19,6 +19,9 @@ from trunkline.wire.realtime.responses import (
 )
 from trunkline.wire.realtime.session import SessionView
 
+BYTES_MAX: Final = 256 * 1024
+"""A longer event is not looked into twice, but `Unknown`: it would hold up every call."""
+
 NULLS_DEPTH: Final = 8
 """So deep nulls are taken for absent; no event that is read is nested deeper."""
 
@@ -30,19 +33,20 @@ _PARTICULARS: Final = (
 )
 
 
-def readable(event: object) -> object:
+def readable(event: dict[str, object]) -> dict[str, object]:
     """The event without nulls, and without the parts that can't be read and are not its point."""
-    event = _without_nulls(event, NULLS_DEPTH)
-    if isinstance(event, dict):
-        _leave_out_unreadable(event)
-        # That there is a session, or that there was an error, counts without its particulars.
-        if "session" in event and not _is(event["session"], SessionView):
-            event["session"] = {}
-        if "error" in event and not _is(event["error"], ErrorDetail):
-            event["error"] = {}
-        if "usage" in event and not _is(event["usage"], DurationUsage | TokensUsage):
-            del event["usage"]
-    return event
+    read = {
+        key: _without_nulls(value, NULLS_DEPTH) for key, value in event.items() if value is not None
+    }
+    _leave_out_unreadable(read)
+    # That there is a session, or that there was an error, counts without its particulars.
+    if "session" in read and not _is(read["session"], SessionView):
+        read["session"] = {}
+    if "error" in read and not _is(read["error"], ErrorDetail):
+        read["error"] = {}
+    if "usage" in read and not _is(read["usage"], DurationUsage | TokensUsage):
+        del read["usage"]
+    return read
 
 
 def _without_nulls(value: object, depth: int) -> object:

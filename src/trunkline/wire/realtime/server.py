@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trunkline.errors import ModelProtocolError
+from trunkline.wire.realtime import leniency
 from trunkline.wire.realtime.items import Item
-from trunkline.wire.realtime.leniency import readable
 from trunkline.wire.realtime.responses import (
     ContentPart,
     DurationUsage,
@@ -366,9 +366,9 @@ def _salvage(text: bytes | bytearray | memoryview | str) -> FromServer:
     """Read an event that is not quite of the shape we know: a newer server, or another one."""
     try:
         kind = _ENVELOPE.decode(text).type
-        if kind not in _KINDS:
+        if kind not in _KINDS or len(text) > leniency.BYTES_MAX:
             return Unknown(kind)
-        event = readable(_TREE.decode(text))
+        event = leniency.readable(_TREE.decode(text))
     except msgspec.ValidationError as error:
         raise ModelProtocolError(f"no event: {error}", param="type") from error
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:

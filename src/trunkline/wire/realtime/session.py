@@ -5,7 +5,7 @@ Fields left `UNSET` are not sent; `None` is sent as null where null means "off".
 annotations hold for what is read; who builds a record keeps them himself.
 """
 
-from typing import Annotated, Final, Literal, TypeVar, assert_never
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -32,10 +32,14 @@ class Transcription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     language: str | UnsetType = UNSET
     prompt: str | UnsetType = UNSET
+    languages: list[str] | UnsetType = UNSET
+    keywords: list[str] | UnsetType = UNSET
+    delay: Effort | UnsetType = UNSET
 
 
 class NoiseReduction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["near_field", "far_field"]
+    strength: float | UnsetType = UNSET
 
 
 class ServerVad(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="server_vad"):
@@ -89,6 +93,22 @@ class Reasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effort: Effort
 
 
+class TokenLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    post_instructions: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+class RetentionRatio(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="retention_ratio"
+):
+    """Too long a conversation is cut to this share of what fits, so that the cut lasts a while."""
+
+    retention_ratio: Annotated[float, Meta(ge=0, le=1)]
+    token_limits: TokenLimits | UnsetType = UNSET
+
+
+Truncation = Literal["auto", "disabled"] | RetentionRatio
+
+
 class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="realtime"):
     """What `session.update` sets. Only fields to change are sent."""
 
@@ -101,6 +121,7 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="real
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
     max_output_tokens: OutputTokensMax | UnsetType = UNSET
+    truncation: Truncation | UnsetType = UNSET
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -145,7 +166,7 @@ class EffectiveSession(SessionView, frozen=True, tag="realtime"):
     tools: list[FunctionTool] = []
     tool_choice: ToolChoiceMode = "auto"
     max_output_tokens: OutputTokensMax = "inf"
-    truncation: Literal["auto"] = "auto"
+    truncation: Truncation = "auto"
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
     include: None = None
@@ -196,6 +217,7 @@ def effective(
         tools=_or(settings.tools, []),
         tool_choice=_or(settings.tool_choice, "auto"),
         max_output_tokens=_or(settings.max_output_tokens, "inf"),
+        truncation="auto" if isinstance(cut := settings.truncation, UnsetType) else cut,
         parallel_tool_calls=settings.parallel_tool_calls,
         reasoning=settings.reasoning,
     )
@@ -211,19 +233,15 @@ def _format(said: Pcmu | UnsetType) -> Pcmu | Pcm:
 
 def _filled(detection: TurnDetection | None) -> TurnDetection | None:
     """Turn detection with a server's defaults where the client said nothing."""
-    match detection:
-        case ServerVad():
-            said = msgspec.structs.asdict(detection)
-            return msgspec.structs.replace(
-                DEFAULT_VAD, **{key: value for key, value in said.items() if value is not UNSET}
-            )
-        case SemanticVad():
-            return SemanticVad(
-                eagerness=_or(detection.eagerness, "auto"),
-                create_response=_or(detection.create_response, True),
-                interrupt_response=_or(detection.interrupt_response, True),
-            )
-        case None:
-            return None
-        case _:
-            assert_never(detection)
+    if detection is None:
+        return None
+    if isinstance(detection, ServerVad):
+        said = msgspec.structs.asdict(detection)
+        return msgspec.structs.replace(
+            DEFAULT_VAD, **{key: value for key, value in said.items() if value is not UNSET}
+        )
+    return SemanticVad(
+        eagerness=_or(detection.eagerness, "auto"),
+        create_response=_or(detection.create_response, True),
+        interrupt_response=_or(detection.interrupt_response, True),
+    )
