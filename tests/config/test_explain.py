@@ -89,6 +89,21 @@ def test_a_secret_in_place_of_its_name_is_not_quoted() -> None:
     assert "s3cret" not in line
 
 
+def test_a_key_is_told_in_whatever_it_stands() -> None:
+    """In a list's mapping, in one of two kinds, at the root."""
+    lines = told(
+        REST
+        + "    models: [{name: m, nam: x}]\n"
+        + "tools: {t: {kind: http, description: d, url: http://x, headrs: {}}}\n"
+        + "context_hook: {url: http://x, timeout: 1}\n"
+    )
+    assert [line.partition("unknown key; ")[2] for line in lines] == [
+        "did you mean name?",
+        "did you mean headers?",
+        "did you mean timeout_s?",
+    ]
+
+
 def test_all_faults_of_a_file() -> None:
     """In the order of the file, each by itself."""
     lines = told("agents: {desk: {voice: 5}}\nnumbers: {1: {}}\nx: y\n")

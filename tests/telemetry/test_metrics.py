@@ -33,38 +33,6 @@ def test_what_is_rendered_is_prometheus_text() -> None:
     assert all(family.documentation and family.type != "unknown" for family in families)
 
 
-def test_names_of_the_design_are_there() -> None:
-    """Dashboards and the scaler look for these."""
-    names = {one.spec.name: one.spec.label_names() for one in Metrics().series()}
-    expected = {
-        "active_calls_per_pod": ["state"],
-        "call_slots_max": [],
-        "calls_total": ["direction", "outcome"],
-        "call_resumes_total": ["cause"],
-        "call_gap_seconds": [],
-        "dead_air_total": [],
-        "event_loop_lag_seconds": [],
-        "realtime_pool_sessions": ["state"],
-        "realtime_acquire_seconds": ["source"],
-        "realtime_failures_total": ["reason"],
-        "call_log_flush_seconds": [],
-        "call_log_backlog": [],
-        "turn_latency_seconds": [],
-        "model_tokens_total": ["kind"],
-        "barge_ins_total": [],
-        "fillers_total": [],
-        "webhooks_refused_total": ["reason"],
-        "streams_refused_total": ["reason"],
-        "carrier_messages_refused_total": ["reason"],
-        "model_messages_refused_total": ["reason"],
-        "audio_dropped_frames_total": ["side"],
-        "tools_total": ["kind", "outcome"],
-        "tool_seconds": ["kind"],
-    }
-    assert names | expected == names
-    assert all(re.fullmatch(r"[a-z_]+", name) for name in names)
-
-
 def test_the_sets_are_those_of_the_other_rooms() -> None:
     """What another room can say has a series of its own."""
     assert set(labels.OUTCOMES) == set(Outcome)

@@ -77,8 +77,7 @@ def _text(fault: ErrorDetails, schema: Mapping[str, JsonValue]) -> str:
             described = _at(schema, fault["loc"], schema).get("description", "a value")
             return f"missing; expected: {described}"
         case "extra_forbidden":
-            known = _at(schema, fault["loc"][:-1], schema).get("properties", {})
-            assert isinstance(known, dict)
+            known = _keys(_at(schema, fault["loc"][:-1], schema), schema)
             return f"unknown key; {nearest(str(fault['loc'][-1]), known)}"
         case "string_pattern_mismatch":
             return f"expected {EXPECTED[context['pattern']]}"
@@ -114,6 +113,18 @@ def _at(schema: Schema, place: Sequence[str | int], whole: Schema) -> Schema:
     for part in place:
         schema = _step(_resolved(schema, whole), part, whole)
     return _resolved(schema, whole)
+
+
+def _keys(schema: Schema, whole: Schema) -> list[str]:
+    """The keys that a mapping may have; of what may also be null, those of the mapping."""
+    properties, options = schema.get("properties"), schema.get("anyOf")
+    if isinstance(properties, dict):
+        return list(properties)
+    found: list[str] = []
+    for option in options if isinstance(options, list) else []:
+        assert isinstance(option, dict)
+        found += _keys(_resolved(option, whole), whole)
+    return found
 
 
 def _step(schema: Schema, part: str | int, whole: Schema) -> Schema:

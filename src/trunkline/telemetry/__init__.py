@@ -1,6 +1,7 @@
 """Names of logs and metrics, and their writers. No phone number and no word spoken goes here.
 
-    metrics   every metric, its labels and its unit
+    metrics   what a process counts, and what a scrape gets
+    declared  every metric: its name, meaning, unit, labels and bounds
     series    counters, gauges and histograms of plain numbers
     labels    the closed sets of label values
     logs      one JSON line an event, bounded, without personal data
