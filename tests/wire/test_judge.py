@@ -68,8 +68,8 @@ def test_every_event_the_simulator_sends_is_an_event_of_openai(
             "rate on audio/pcmu",
         ),
         (
-            {"audio": {"input": {"turn_detection": {"type": "server_vad", "treshold": 1}}}},
-            "treshold",
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "sharpness": 1}}}},
+            "sharpness",
         ),
         ({"tools": [{"type": "function", "name": "a", "strict": True}]}, "strict"),
         ({"output_modalities": ["video"]}, "output_modalities"),

@@ -283,9 +283,9 @@ REFUSED: list[tuple[records.Tree, str, str | None]] = [
         "session.audio.input.format.type",
     ),
     (
-        update(audio={"input": {"turn_detection": {"type": "server_vad", "treshold": 1}}}),
+        update(audio={"input": {"turn_detection": {"type": "server_vad", "sharpness": 1}}}),
         UNKNOWN,
-        "session.audio.input.turn_detection.treshold",
+        "session.audio.input.turn_detection.sharpness",
     ),
     (
         update(audio={"input": {"turn_detection": {"type": "server_vad", "threshold": 1.1}}}),

@@ -302,8 +302,8 @@ CASES: dict[str, tuple[records.Tree, server.ToClient]] = {
         server.AudioDone("resp_1", "item_1", event_id="event_1"),
     ),
     "transcript": (
-        {"type": "response.output_audio_transcript.delta", **AT, "delta": "Hel"},
-        server.TranscriptDelta("resp_1", "item_1", "Hel", event_id="event_1"),
+        {"type": "response.output_audio_transcript.delta", **AT, "delta": "Good"},
+        server.TranscriptDelta("resp_1", "item_1", "Good", event_id="event_1"),
     ),
     "transcript done": (
         {"type": "response.output_audio_transcript.done", **AT, "transcript": "Hello"},
@@ -349,8 +349,8 @@ CASES: dict[str, tuple[records.Tree, server.ToClient]] = {
 
 SENT: dict[str, tuple[records.Tree, server.ToClient]] = {
     "text": (
-        {"type": "response.output_text.delta", **AT, "delta": "Hel"},
-        server.TextDelta("resp_1", "item_1", "Hel", event_id="event_1"),
+        {"type": "response.output_text.delta", **AT, "delta": "Good"},
+        server.TextDelta("resp_1", "item_1", "Good", event_id="event_1"),
     ),
     "text done": (
         {"type": "response.output_text.done", **AT, "text": "Hello"},
