@@ -16,7 +16,7 @@ import socket
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, assert_never
 from urllib.parse import parse_qs, urlsplit
@@ -76,6 +76,8 @@ class _Connection(WSListener):
         self._perform(self.machine.start(self._loop.time()))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if transport.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
+            return
         match frame.msg_type:
             case WSMsgType.TEXT if frame.fin:
                 payload = frame.get_payload_as_memoryview()
@@ -364,8 +366,17 @@ async def serve_realtime(
         await listener.wait_closed()
 
 
-async def run(host: str, port: int, options: RealtimeSimOptions) -> None:
-    """Serve until cancelled: `trunkline sim realtime`."""
+def _tell(simulator: RealtimeSimulator) -> None:
+    print(f"realtime simulator: {simulator.url}", flush=True)  # noqa: T201 - a command's output
+
+
+async def run(
+    host: str,
+    port: int,
+    options: RealtimeSimOptions,
+    ready: Callable[[RealtimeSimulator], None] = _tell,
+) -> None:
+    """Serve until cancelled: `trunkline sim realtime`. A port in use raises `OSError`."""
     async with serve_realtime(host, port, options) as simulator:
-        print(f"realtime simulator: {simulator.url}", flush=True)  # noqa: T201 - a command's output
+        ready(simulator)
         await asyncio.get_running_loop().create_future()

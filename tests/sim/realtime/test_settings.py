@@ -147,7 +147,7 @@ def test_reasoning_is_for_reasoning_models(field: dict[str, object]) -> None:
 
 def test_what_only_the_simulator_lacks_is_said_so() -> None:
     """Whoever tests a bot of their own learns that the field is right."""
-    told = explained(ModelProtocolError("Unknown", "unknown_parameter", "session.truncation"))
+    told = explained(ModelProtocolError("Unknown", "unknown_parameter", "session.tracing"))
     assert "real API" in str(told)
     told = explained(
         ModelProtocolError("Invalid", "invalid_value", "session.audio.input.format.type")

@@ -132,7 +132,7 @@ class RealtimeServer:
             self.dialogue.advance(now)
             self._send(now)
         if _due(self._expire_at, now):
-            self.expire()
+            self._expire()
         return self._taken()
 
     def deadline(self) -> float | None:
@@ -147,8 +147,7 @@ class RealtimeServer:
     def expire(self) -> list[Output]:
         """The session's time is over."""
         if not self._closed:
-            message = "Your session hit the maximum duration of 60 minutes."
-            self._end("session_expired", message, CLOSE_GOING_AWAY)
+            self._expire()
         return self._taken()
 
     def stall(self) -> None:
@@ -163,6 +162,10 @@ class RealtimeServer:
             record.closed_at = now
         if record.close_code is None:
             record.close_code, record.close_reason = code, reason
+
+    def _expire(self) -> None:
+        message = "Your session hit the maximum duration of 60 minutes."
+        self._end("session_expired", message, CLOSE_GOING_AWAY)
 
     def _stalled(self, now: float) -> bool:
         if _due(self._stall_at, now):

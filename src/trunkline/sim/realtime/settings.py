@@ -37,9 +37,7 @@ IDLE_MS: Final = (5_000, 30_000)
 SPEED: Final = (0.25, 1.5)
 TOKENS: Final = (1, 4096)
 
-NOT_SIMULATED: Final = frozenset(
-    {"truncation", "tracing", "include", "prompt", "audio.input.noise_reduction.strength"}
-)
+NOT_SIMULATED: Final = frozenset({"tracing", "include", "prompt"})
 """Fields of the real API that this simulator has no part in: refused, and said so."""
 
 _PARTS: Final = (Session, Audio, AudioInput, AudioOutput)
