@@ -56,7 +56,9 @@ class ToolReturned:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The pod is going: what is left of the grace period is over for this call."""
+    """The pod can't carry this call any longer: its grace period is over, or `reason` says."""
+
+    reason: str = "drained"
 
 
 Own = StreamStarted | StreamLost | CallerHungUp | ModelOpened | ModelLost | ToolReturned | Drained

@@ -1,0 +1,115 @@
+"""What follows from the state a call is in, whatever event brought it there.
+
+Runs after every event and every tick: asks for the response that is wished for, plays the filler
+that is due, ends a call whose last words were played, and keeps the waits that depend on several
+things at once.
+"""
+
+from typing import Final
+
+from msgspec import UNSET
+
+from trunkline.call import endings, wording
+from trunkline.call.actions import NoteName
+from trunkline.call.phases import Line, Phase
+from trunkline.call.responses import STALL_S_MAX, ResponseState
+from trunkline.call.state import State
+from trunkline.call.timers import Timer
+from trunkline.core.facts import Outcome
+from trunkline.wire.realtime import client
+from trunkline.wire.realtime.client import ResponseOptions
+
+IDLE: Final = "idle"
+
+
+def settle(s: State) -> None:
+    """Draw the conclusions."""
+    if not s.conversing:
+        return
+    answered = s.tools.pop_complete(lambda response_id: response_id != s.responses.active)
+    if answered and s.closing is None:
+        s.responses.want()
+    if s.responses.may_ask(s.now) and not s.speaking:
+        _ask(s)
+    if s.closing is not None and _closed(s):
+        endings.finish(s)
+        return
+    _keep(s, Timer.RETRY, s.responses.retry_at(s.now))
+    _watch_response(s)
+    _fill(s)
+    _watch_silence(s)
+
+
+def idle(s: State) -> None:
+    """Nothing was heard for long: ask whether the caller is there, so often; then end."""
+    limits = s.plan.limits
+    if s.voice.playout.busy_until(s.now) > s.now:
+        return  # Something plays after all: `settle` waits again.
+    if s.idle_prompts >= limits.idle_prompts_max:
+        endings.end(s, Outcome.TIMED_OUT, IDLE)
+        return
+    s.idle_prompts += 1
+    s.responses.want(wording.ASK_IF_THERE)
+
+
+def stalled(s: State) -> None:
+    """A response was silent for long; one that gave a sign meanwhile is watched on."""
+    if s.now >= s.responses.touched + STALL_S_MAX:
+        endings.fail(s, "model_stalled")
+
+
+def _ask(s: State) -> None:
+    event_id, wish = s.responses.ask(s.now)
+    if not wish.order:
+        s.tell(client.CreateResponse(event_id=event_id))
+        return
+    told = s.agent.session.instructions
+    order = wording.for_one_response("" if told is UNSET else told, wish.order)
+    s.tell(client.CreateResponse(ResponseOptions(instructions=order), event_id))
+
+
+def _closed(s: State) -> bool:
+    """The last words were played, and no tool is left that the model was promised."""
+    return s.responses.quiet and s.voice.playout.drained and not s.tools.running
+
+
+def _watch_response(s: State) -> None:
+    if s.responses.state is ResponseState.NONE:
+        s.timers.cancel(Timer.STALL)
+    elif Timer.STALL not in s.timers:
+        s.timers.set(Timer.STALL, s.responses.touched + STALL_S_MAX)
+
+
+def _fill(s: State) -> None:
+    """A slow tool: let the caller hear that the agent is still there, when nothing else plays."""
+    due = s.tools.filler_at
+    free = s.phase is Phase.TALKING and s.line is Line.UP and not s.speaking
+    if due is None or not free or not s.responses.quiet or not s.plan.fillers:
+        s.timers.cancel(Timer.FILLER)
+        return
+    at = max(due, s.voice.playout.busy_until(s.now))
+    if at > s.now:
+        s.timers.set(Timer.FILLER, at)
+        return
+    clip = s.plan.fillers[s.fillers_played % len(s.plan.fillers)]
+    s.fillers_played += 1
+    s.tools.filled(s.now)
+    s.do(*s.voice.clip(clip.payload, s.now))
+    s.note(NoteName.FILLER)
+    _fill(s)
+
+
+def _watch_silence(s: State) -> None:
+    """Silence is when nobody speaks or plays, and nobody is awaited but the caller."""
+    awaited = not s.responses.quiet or s.tools.running or s.speaking or s.digits
+    if s.phase is not Phase.TALKING or s.line is not Line.UP or awaited:
+        s.timers.cancel(Timer.IDLE)
+    elif Timer.IDLE not in s.timers:
+        s.timers.set(Timer.IDLE, s.voice.playout.busy_until(s.now) + s.plan.limits.idle_s)
+
+
+def _keep(s: State, timer: Timer, at: float | None) -> None:
+    if at is None:
+        s.timers.cancel(timer)
+    else:
+        s.timers.set(timer, at)

@@ -1,0 +1,185 @@
+"""The caller's side: streams that come and go, frames, marks, keys, hanging up."""
+
+from typing import Final, assert_never
+
+from trunkline.call import endings, wording
+from trunkline.call.actions import NoteName, OpenModel, ToModel
+from trunkline.call.events import StreamStarted
+from trunkline.call.phases import Line, Phase
+from trunkline.call.state import State
+from trunkline.call.timers import Timer
+from trunkline.call.turns import interrupt, stop_response
+from trunkline.core import facts
+from trunkline.core.facts import Outcome
+from trunkline.wire import twilio
+from trunkline.wire.g711 import BYTES_PER_MS, payload_bytes
+from trunkline.wire.realtime import client
+from trunkline.wire.realtime.items import InputText, Message
+
+BACKLOG_BYTES_MAX: Final = 1000 * BYTES_PER_MS
+"""The caller's last second before a model can hear it. Beyond, the oldest is dropped: a model
+that hears what was said long ago answers late."""
+
+DIGITS_MAX: Final = 64
+"""Keys of one message to the model; the next key begins another. Before a model can read them,
+no more than these are kept."""
+
+KEYS: Final = frozenset("0123456789*#ABCD")
+
+REPLACED: Final = "replaced"
+"""Why the old stream is gone when a new one comes while it looks open."""
+
+
+def started(s: State, event: StreamStarted) -> None:
+    """A stream with a valid ticket: the call's first, or its next."""
+    if s.line is Line.UP and event.stream_sid == s.voice.playout.stream_sid:
+        s.unexpected("same_stream")
+        return
+    if s.line is Line.UP:
+        lost(s, REPLACED)
+    first = s.line is Line.ABSENT
+    s.to_line(Line.UP)
+    s.sequence = 0
+    s.record(facts.StreamOpened(event.stream_sid))
+    if first:
+        s.voice.playout.stream_sid = event.stream_sid
+        s.to(Phase.OPENING)
+        s.timers.set(Timer.MODEL_OPEN, s.now + s.plan.limits.model_open_s_max)
+        s.timers.set(Timer.LONGEST_CALL, s.now + s.plan.limits.call_s_max)
+        s.do(OpenModel())
+    else:
+        _resume(s, event)
+
+
+def _resume(s: State, event: StreamStarted) -> None:
+    """Go on where the caller stopped hearing."""
+    gap_s = s.now - s.lost_at
+    s.timers.cancel(Timer.STREAM)
+    s.record(facts.CallResumed(s.lost_reason, round(1000 * gap_s)))
+    s.note(NoteName.GAP, value=gap_s)
+    replay, unkept = s.voice.playout.resume(event.stream_sid, s.now)
+    s.do(*replay)
+    if unkept:
+        cut = s.voice.cut_lost(unkept, s.now)
+        stop_response(s, cut.response_ids, cancel=True)
+        s.do(*cut.to_model, *cut.records)
+        if s.phase is Phase.TALKING:
+            s.responses.want(wording.GO_ON)
+    s.do(*s.voice.record_played(s.now))
+
+
+def lost(s: State, reason: str) -> None:
+    """The stream is gone: wait for the next one, for a while."""
+    sid = s.voice.playout.stream_sid
+    if sid is None:
+        s.unexpected("stream_lost")
+        return
+    s.to_line(Line.LOST)
+    s.record(facts.StreamLost(sid, reason))
+    s.lost_at, s.lost_reason = s.now, reason
+    s.voice.playout.lose(s.now)
+    s.speaking = False  # Its end would be in frames that do not come.
+    s.timers.cancel(Timer.SPEECH)
+    s.backlog.clear()
+    s.backlog_bytes = 0
+    s.timers.set(Timer.STREAM, s.now + s.plan.limits.stream_wait_s_max)
+
+
+def received(s: State, event: twilio.FromCarrier) -> None:
+    """A message of the stream, frames of a talking call aside: the machine passes those on."""
+    match event:
+        case twilio.Connected() | twilio.Start():
+            s.unexpected("start_again")  # The listener has had them, before the call.
+        case twilio.Unknown():
+            s.unexpected("unknown_message")
+        case _ if event.stream_sid != s.voice.playout.stream_sid:
+            _foreign(s)
+        case twilio.Media():
+            keep(s, event.media.payload)
+        case twilio.Mark():
+            _mark_echoed(s, event.mark.name)
+        case twilio.Dtmf():
+            _key_pressed(s, event.dtmf.digit)
+        case twilio.Stop():
+            endings.end(s, Outcome.CALLER_ENDED, "stop")
+        case _:
+            assert_never(event)
+
+
+def _foreign(s: State) -> None:
+    """A message of a stream that is not the present one; noted once for each change of streams."""
+    s.frames_ignored += 1
+    if not s.foreign_noted:
+        s.foreign_noted = True
+        s.unexpected("foreign_stream")
+
+
+def count(s: State, number: int | str) -> None:
+    """Take note of a frame's place in its stream. For every frame; one out of order is counted.
+
+    It is passed on as it came: TCP keeps the order, so it is the numbers that are odd.
+    """
+    try:
+        sequence = int(number)
+    except ValueError:
+        sequence = 0
+    s.frames_out_of_order += sequence <= s.sequence
+    s.sequence = sequence
+
+
+def keep(s: State, payload: str) -> None:
+    """Keep a frame for the model that comes; one that has heard enough gets no more."""
+    size = payload_bytes(payload)
+    if s.phase is Phase.CLOSING or size <= 0:
+        return
+    s.backlog.append(payload)
+    s.backlog_bytes += size
+    while s.backlog_bytes > BACKLOG_BYTES_MAX:
+        s.backlog_bytes -= payload_bytes(s.backlog.popleft())
+
+
+def pass_backlog(s: State) -> None:
+    """Let the model hear what it missed."""
+    s.do(*(ToModel(client.AppendAudio(payload)) for payload in s.backlog))
+    s.backlog.clear()
+    s.backlog_bytes = 0
+
+
+def _mark_echoed(s: State, name: str) -> None:
+    playout = s.voice.playout
+    if not playout.echoed(name, s.now):
+        s.unexpected("foreign_mark")
+        return
+    s.do(*s.voice.record_played(s.now))
+    if playout.drained:
+        s.timers.cancel(Timer.IDLE)  # Silence is counted from here.
+
+
+def _key_pressed(s: State, digit: str) -> None:
+    """A key breaks in as speech does; the model is told when the caller has pressed the last."""
+    if digit not in KEYS:
+        s.unexpected("unknown_key")
+        return
+    s.idle_prompts = 0
+    if s.conversing and not s.closing_for_good:
+        if s.closing is not None:
+            endings.reopen(s)
+        interrupt(s, "keys", cancel=True)  # No voice detection cancels for a key.
+    if len(s.digits) < DIGITS_MAX:
+        s.digits += digit
+    s.timers.set(Timer.DIGITS, s.now + s.plan.limits.digits_pause_s)
+    if len(s.digits) >= DIGITS_MAX:
+        pass_digits(s)
+
+
+def pass_digits(s: State) -> None:
+    """Tell the model which keys were pressed; before it can hear, they wait."""
+    if not s.digits or not s.conversing:
+        return
+    s.timers.cancel(Timer.DIGITS)
+    s.record(facts.DigitsPressed(s.digits))
+    text, s.digits = wording.keys_pressed(s.digits), ""
+    if s.closing_for_good:
+        return
+    s.create_item(Message(role="user", content=[InputText(text)], id=s.item_id()))
+    s.responses.want()

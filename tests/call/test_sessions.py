@@ -1,0 +1,172 @@
+"""How a session is set up, and what its events do before and after."""
+
+from collections.abc import Callable
+
+import pytest
+
+from call.script import (
+    SID,
+    VIEW,
+    Script,
+    agent,
+    audio,
+    calls,
+    created,
+    delta,
+    done,
+    error,
+    media,
+    plan,
+    speaks,
+    talking,
+)
+from trunkline.call import wording
+from trunkline.call.actions import EndCall, Note, NoteName, OpenModel
+from trunkline.call.events import ModelLost, ModelOpened, StreamStarted
+from trunkline.call.machine import Call
+from trunkline.call.phases import Phase
+from trunkline.call.plan import Limits
+from trunkline.core import facts
+from trunkline.core.facts import Outcome
+from trunkline.wire.realtime import client, server
+from trunkline.wire.realtime.items import InputText, Message
+
+
+def opening(greeting: str = "") -> Script:
+    script = Script(Call(plan(agent(greeting=greeting))))
+    script >> StreamStarted(SID) << facts.StreamOpened << OpenModel
+    return script
+
+
+def instructing(greeting: str = "") -> Script:
+    script = opening(greeting)
+    script.see(ModelOpened("pool", "model-1", 4))
+    return script
+
+
+def test_a_session_is_told_who_it_is() -> None:
+    """It gets all of the first agent's settings before anything else."""
+    script = opening()
+    script >> ModelOpened("new", "model-1", 312) << facts.SessionOpened("new", "model-1", 312)
+    script << client.SessionUpdate(agent().session, "session")
+    assert script.call.phase is Phase.INSTRUCTING
+
+
+def test_no_audio_before_the_settings_hold() -> None:
+    """Until `session.updated` the format would be wrong: frames wait."""
+    script = opening()
+    script >> media("abcd")
+    script >> ModelOpened("pool", "m", 1) << facts.SessionOpened << client.SessionUpdate
+    script >> media("efgh")
+    (
+        script
+        >> server.SessionUpdated(VIEW)
+        << client.AppendAudio("abcd")
+        << client.AppendAudio("efgh")
+    )
+
+
+def test_the_agent_greets() -> None:
+    """Once the settings hold, the model is told to speak first, its instructions repeated."""
+    script = instructing("Good morning.")
+    (
+        script
+        >> server.SessionUpdated(VIEW)
+        << client.CreateResponse(
+            client.ResponseOptions(
+                wording.for_one_response("You are desk.", wording.greeting("Good morning."))
+            ),
+            "response_1",
+        )
+    )
+    assert script.call.phase is Phase.TALKING
+
+
+def test_an_agent_without_a_greeting_waits() -> None:
+    """Nothing is asked of the model."""
+    script = instructing()
+    script >> server.SessionUpdated(VIEW)
+    assert script.call.phase is Phase.TALKING
+
+
+def test_settings_that_are_refused_end_the_call() -> None:
+    """With the settings refused the session would speak with a stranger's voice and format."""
+    script = instructing()
+    script >> error("invalid_value", event_id="session")
+    script << facts.CallEnded(Outcome.FAILED, "session_refused")
+    script << EndCall(Outcome.FAILED, "session_refused")
+
+
+def test_another_error_meanwhile_is_noted() -> None:
+    """An error that does not answer the settings changes nothing."""
+    script = instructing()
+    script >> error("server_error") << Note(NoteName.MODEL_ERROR, "server_error")
+    script >> error("what a caller said") << Note(NoteName.MODEL_ERROR, "other")
+    assert script.call.phase is Phase.INSTRUCTING
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_no_session_in_time(opened: bool) -> None:  # noqa: FBT001
+    """From stream to a session that holds its settings: ten seconds, then the call has failed."""
+    script = instructing() if opened else opening()
+    script.wait(9.9)
+    script.wait(0.1) << facts.CallEnded(Outcome.FAILED, "model_timeout")
+    script << EndCall(Outcome.FAILED, "model_timeout")
+
+
+@pytest.mark.parametrize("start", [opening, instructing, talking])
+def test_a_lost_session_ends_the_call(start: Callable[[], Script]) -> None:
+    """In every phase, with its reason in the record."""
+    script = start()
+    script >> ModelLost("reset") << facts.SessionLost("reset")
+    script << facts.CallEnded(Outcome.FAILED, "model_lost")
+    script << EndCall(Outcome.FAILED, "model_lost")
+
+
+def test_a_session_lost_in_a_closing_changes_no_outcome() -> None:
+    """What was decided holds: a transfer is made although the model is gone."""
+    script = talking(plan(limits=Limits(call_s_max=10.0)))
+    script.pass_over(10.0)
+    script >> ModelLost("reset") << facts.SessionLost("reset")
+    script << facts.CallEnded(Outcome.TIMED_OUT, "call_s_max") << EndCall
+
+
+def test_a_session_that_nobody_asked_for_is_noted() -> None:
+    """A second one, or one before a stream."""
+    script = talking()
+    script >> ModelOpened("new", "m", 1) << Note(NoteName.UNEXPECTED, "model_opened")
+    early = Script(Call(plan()))
+    early >> ModelOpened("new", "m", 1) << Note(NoteName.UNEXPECTED, "model_opened")
+
+
+def test_a_models_event_without_a_session_is_noted() -> None:
+    """Before a session is ours, and before its settings hold, none counts."""
+    script = opening()
+    script >> speaks() << Note(NoteName.UNEXPECTED, "no_session")
+    script >> delta("r1", "i1", audio(20)) << Note(NoteName.UNEXPECTED, "no_session")
+    script.see(ModelOpened("pool", "m", 1))
+    script >> delta("r1", "i1", audio(20)) << Note(NoteName.UNEXPECTED, "early_event")
+    script >> calls("r1", "c1", "x") << Note(NoteName.UNEXPECTED, "early_event")
+
+
+def test_what_changes_nothing_brings_nothing() -> None:
+    """Events that only tell are silent; unknown ones are noted."""
+    script = talking()
+    script >> server.RateLimitsUpdated([])
+    script >> server.ItemTruncated("i", 0, 1)
+    script >> server.ItemAdded(Message("user", [InputText("x")]))
+    script >> server.ArgumentsDelta("r1", "i1", 0, "c1", "{")
+    script >> server.SessionUpdated(VIEW)
+    script >> server.SessionCreated(VIEW) << Note(NoteName.UNEXPECTED, "session_created")
+    script >> server.Unknown("x") << Note(NoteName.UNEXPECTED, "unknown_event")
+
+
+def test_tokens_are_summed() -> None:
+    """Each response's usage is noted, and their sum stands in the last fact."""
+    script = talking()
+    script.see(created("r1"))
+    script >> done("r1", tokens=(30, 12)) << Note(NoteName.TOKENS, "input", 30.0)
+    script << Note(NoteName.TOKENS, "output", 12.0)
+    script.see(created("r2"), done("r2", tokens=(40, 1)))
+    script >> ModelLost("x") << facts.SessionLost
+    script << facts.CallEnded(Outcome.FAILED, "model_lost", 0, 70, 13) << EndCall
