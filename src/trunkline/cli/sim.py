@@ -1,0 +1,1 @@
+"""`trunkline sim carrier` and `sim realtime`: the two ends that cost money, simulated."""

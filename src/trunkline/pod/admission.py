@@ -1,0 +1,79 @@
+"""The gate of the media path: which upgrade is answered, which stream gets which call."""
+
+from collections.abc import Callable, Sequence
+
+import picows
+from pydantic import SecretStr
+
+from trunkline.core import tickets
+from trunkline.core.ids import StreamSid
+from trunkline.core.tickets import Ticket
+from trunkline.pod.calls import Calls, Identity, LiveCall
+from trunkline.pod.media import MediaSocket, Receiver, Refusal
+from trunkline.wire import twilio, webhooks
+
+
+class Gate:
+    """Admits streams to this pod's calls."""
+
+    def __init__(
+        self,
+        me: Identity,
+        calls: Calls,
+        *,
+        key: bytes,
+        auth_tokens: Sequence[SecretStr],
+        redis_ms: Callable[[], int],
+    ) -> None:
+        self._me = me
+        self._calls = calls
+        self._key = key
+        self._auth_tokens = auth_tokens
+        self._redis_ms = redis_ms
+
+    def knock(self, request: picows.WSUpgradeRequest) -> bool | Refusal:
+        """Whether an upgrade was signed; a wrong signature is refused, none is not.
+
+        Captures of real upgrades carry the signature, some reports say that it is missing: the
+        ticket decides in both cases.
+        """
+        path = request.path.decode("latin-1")
+        if path != self._me.media_path():
+            return Refusal.PATH
+        signature = request.headers.get("x-twilio-signature")
+        if signature is None:
+            return False
+        keys = [token.get_secret_value() for token in self._auth_tokens]
+        if webhooks.is_signed(self._me.media_url(), webhooks.Form(), signature, keys):
+            return True
+        return Refusal.SIGNATURE
+
+    def admit(self, start: twilio.Start, socket: MediaSocket) -> Receiver | Refusal:
+        """The call that a stream's ticket names, if the ticket is good here and now."""
+        live = self._called(start)
+        if isinstance(live, Refusal):
+            return live
+        runner = self._calls.carry(live)
+        if runner is None:
+            return Refusal.NO_CALL
+        runner.stream_started(socket, StreamSid(start.stream_sid))
+        return runner
+
+    def _called(self, start: twilio.Start) -> LiveCall | Refusal:
+        text = start.start.custom_parameters.get("ticket")
+        if text is None:
+            return Refusal.NO_TICKET
+        ticket = tickets.read_ticket(text, self._key)
+        if not isinstance(ticket, Ticket):
+            return Refusal.FORGED_TICKET
+        mine = (ticket.pod, ticket.incarnation) == (self._me.pod, self._me.incarnation)
+        if not mine or ticket.call != start.start.call_sid:
+            return Refusal.FOREIGN_TICKET
+        live = self._calls.get(ticket.call)
+        if live is None:
+            return Refusal.NO_CALL
+        if ticket.epoch != live.epoch:
+            return Refusal.STALE_TICKET
+        if tickets.is_expired(ticket, self._redis_ms()):
+            return Refusal.EXPIRED_TICKET
+        return live

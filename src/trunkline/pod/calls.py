@@ -1,0 +1,219 @@
+"""The calls of this pod: reserved, carried, and what became of those that ended.
+
+A call is here from its first webhook to its end: first reserved (it rings, or its stream is on
+the way), then carried by a runner. Of an ended call only the document stays that its redirect
+will get, and for a while only; the journal knows it longer.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from trunkline.core.facts import (
+    CallEnded,
+    Direction,
+    Fact,
+    Outcome,
+    TransferOrdered,
+)
+from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.slots import Binding, PodSlots
+from trunkline.pod import documents
+from trunkline.pod.directory import Line, Prepared
+from trunkline.pod.runner import CallRunner, SessionDoor, Surroundings, Toolbox
+from trunkline.telemetry.logs import LogName
+
+ENDED_CALLS_MAX: Final = 1_000
+"""Ends kept in memory for redirects that come while the journal is away; the oldest goes first."""
+
+HOUSEKEEPING_S: Final = 1.0
+"""How often reserved slots are looked through; they expire by their own time."""
+
+RESUMES_MAX: Final = 3
+RESUMES_WINDOW_S: Final = 60.0
+"""More resumes than this within the window: the call goes to the overflow action."""
+
+
+class Identity(NamedTuple):
+    """Who this pod is, and what the world calls it."""
+
+    pod: PodName
+    incarnation: Incarnation
+    public_url: str
+
+    def media_url(self) -> str:
+        """The WebSocket URL of this pod's streams."""
+        parts = urlsplit(self.public_url)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{self.media_path()}"
+
+    def media_path(self) -> str:
+        """Its path on the public port."""
+        return f"/pods/{quote(self.pod)}/media"
+
+    def url(self, path: str) -> str:
+        """An absolute public URL."""
+        return self.public_url.rstrip("/") + path
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call with a slot on this pod."""
+
+    call: CallSid
+    epoch: Epoch
+    direction: Direction
+    line: Line
+    prepared: Prepared
+    opened_at_ms: int
+    """When the present epoch began, by Redis time: a ticket is issued then."""
+    since: float
+    """When it came, by the loop's clock."""
+    document: str = ""
+    """What its webhook was answered; a repeated one gets the same."""
+    runner: CallRunner | None = None
+    transfer_number: str | None = None
+    resumes: list[float] = field(default_factory=list)
+    """When it was resumed within the last `RESUMES_WINDOW_S`."""
+
+
+class Calls:
+    """Every call with a slot on this pod."""
+
+    def __init__(
+        self,
+        slots: PodSlots,
+        around: Surroundings,
+        *,
+        doors: Mapping[str, SessionDoor],
+        toolbox: Callable[[LiveCall], Toolbox],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._slots = slots
+        self._around = around
+        self._doors = doors
+        self._toolbox = toolbox
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+        self._live: dict[CallSid, LiveCall] = {}
+        self._ended: OrderedDict[CallSid, str] = OrderedDict()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def get(self, call: CallSid) -> LiveCall | None:
+        """A call that has not ended."""
+        return self._live.get(call)
+
+    def all(self) -> list[LiveCall]:
+        """Reserved and carried calls."""
+        return list(self._live.values())
+
+    def ended(self, call: CallSid) -> str | None:
+        """What the redirect of a call gets that ended here not long ago."""
+        return self._ended.get(call)
+
+    def add(self, live: LiveCall) -> None:
+        """A call has a slot, and waits for its stream."""
+        self._live[live.call] = live
+        self._empty.clear()
+
+    def carry(self, live: LiveCall) -> CallRunner | None:
+        """The call's runner, started if there is none; None if its slot has expired."""
+        if self._slots.bind(live.call, live.epoch, self._loop.time()) is not Binding.BOUND:
+            return None
+        if live.runner is None:
+            live.runner = CallRunner(
+                live.call,
+                live.prepared.plan,
+                self._doors[live.prepared.model],
+                self._toolbox(live),
+                self._around,
+                on_fact=lambda fact: self.heard(live, fact),
+            )
+            self._tasks.create_task(self._carry(live, live.runner), name=f"call {live.call}")
+        return live.runner
+
+    def may_resume(self, live: LiveCall) -> bool:
+        """Count a resume; False if there were too many of late."""
+        now = self._loop.time()
+        live.resumes = [at for at in live.resumes if now - at < RESUMES_WINDOW_S]
+        live.resumes.append(now)
+        return len(live.resumes) <= RESUMES_MAX
+
+    def give_up(self, live: LiveCall, reason: str) -> None:
+        """End a call that this pod can't carry any longer."""
+        if live.runner is not None:
+            live.runner.give_up(reason)
+        else:
+            self.drop_reserved(live, Outcome.FAILED, reason)
+
+    def drop_reserved(self, live: LiveCall, outcome: Outcome, reason: str) -> None:
+        """End a call whose stream never came."""
+        assert live.runner is None
+        ended = CallEnded(outcome, reason)
+        self._around.recorder.record(live.call, ended)
+        self.heard(live, ended)
+        self._leave(live)
+
+    def remember(self, call: CallSid, document: str) -> None:
+        """What the redirect of a call gets from now on."""
+        self._ended[call] = document
+        if len(self._ended) > ENDED_CALLS_MAX:
+            self._ended.popitem(last=False)
+
+    def heard(self, live: LiveCall, fact: Fact) -> None:
+        """What the pod must know of a call: where it goes, and that it is over."""
+        match fact:
+            case TransferOrdered():
+                live.transfer_number = fact.number
+            case CallEnded():
+                document = documents.after_end(
+                    fact.outcome, live.transfer_number, live.line.overflow
+                )
+                self.remember(live.call, document)
+                self._around.metrics.call_ended(live.direction, fact.outcome)
+                self._around.log.info(
+                    LogName.CALL_ENDED, call=live.call, outcome=fact.outcome, reason=fact.reason
+                )
+            case _:
+                pass
+
+    async def keep_house(self) -> None:
+        """Let reserved slots expire whose stream never came. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            for call in self._slots.expire(self._loop.time()):
+                if (live := self._live.get(call)) is not None and live.runner is None:
+                    self.drop_reserved(live, Outcome.ABANDONED, "no_stream")
+
+    async def drain(self, grace_s_max: float) -> bool:
+        """Refuse new calls, let those here end within the grace period, then end them.
+
+        Whether any had to be ended.
+        """
+        self._slots.close()
+        try:
+            async with asyncio.timeout(grace_s_max):
+                await self._empty.wait()
+                return False
+        except TimeoutError:
+            self._around.log.warning(LogName.DRAIN_CUT, count=len(self._live))
+            for live in self.all():
+                self.give_up(live, "drained")
+            await self._empty.wait()  # Bounded by the runners' own ends.
+            return True
+
+    async def _carry(self, live: LiveCall, runner: CallRunner) -> None:
+        try:
+            await runner.run()
+        finally:
+            self._leave(live)
+
+    def _leave(self, live: LiveCall) -> None:
+        self._slots.release(live.call)
+        self._live.pop(live.call, None)
+        if not self._live:
+            self._empty.set()

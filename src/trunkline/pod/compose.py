@@ -1,0 +1,370 @@
+"""The root of a pod: settings and config become parts, and the parts a pod.
+
+The one module here that knows adapters and settings.
+"""
+
+import asyncio
+import base64
+import importlib.resources
+import json
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from pydantic import SecretStr
+
+from trunkline.adapters.postgres import connect as postgres
+from trunkline.adapters.postgres.call_log import PostgresCallBook
+from trunkline.adapters.realtime_socket import RealtimeDoor
+from trunkline.adapters.redis import connect as redis
+from trunkline.adapters.redis.journal import RedisJournal
+from trunkline.call import plan
+from trunkline.config.file import ConfigFile
+from trunkline.config.schema import Agent, Model, SemanticVad, ServerVad
+from trunkline.config.schema import HttpTool as HttpToolConfig
+from trunkline.config.schema import PythonTool as PythonToolConfig
+from trunkline.config.settings import Settings
+from trunkline.config.variables import fill
+from trunkline.core.ids import Incarnation, PodName
+from trunkline.core.pool import PoolLimits
+from trunkline.pod import builtins
+from trunkline.pod.calls import Identity
+from trunkline.pod.directory import Line, Overflow, Prepared
+from trunkline.pod.door import Door
+from trunkline.pod.http.serving import bind
+from trunkline.pod.life import Parts, Pod, Setup
+from trunkline.pod.tools.hook import ContextHook
+from trunkline.pod.tools.run import ToolRunner
+from trunkline.pod.tools.specs import HttpTool, PythonTool, ToolSpec
+from trunkline.telemetry import logs
+from trunkline.telemetry.metrics import Metrics
+from trunkline.wire.realtime import session
+from trunkline.wire.realtime.session import FunctionTool
+
+POSTGRES_CLOSE_S_MAX: Final = 3.0
+"""So long the call log's connections may take to close; then they are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Both ports, bound and listening; nothing is accepted yet."""
+
+    public: socket.socket
+    internal: socket.socket
+
+    def close(self) -> None:
+        """Give both ports back."""
+        self.public.close()
+        self.internal.close()
+
+
+def listen(settings: Settings) -> Sockets:
+    """Bind both ports, before anything else is started: a port in use is known at once.
+
+    Raises:
+        SettingsError: a port can't be had; it names the setting.
+    """
+    public = bind(settings.host, settings.port, "TRUNKLINE_PORT")
+    try:
+        internal = bind(settings.internal_host, settings.internal_port, "TRUNKLINE_INTERNAL_PORT")
+    except BaseException:
+        public.close()
+        raise
+    return Sockets(public, internal)
+
+
+async def run_pod(
+    settings: Settings,
+    read: ConfigFile,
+    named: Mapping[str, SecretStr],
+    *,
+    sockets: Sockets,
+    redis_url: str,
+    database_url: str,
+    on_ready: Callable[[Pod], None] | None = None,
+) -> None:
+    """Be a pod until it is told to stop. `named` are the secrets that the config file names.
+
+    Raises:
+        SettingsError: a store is not fit for its use.
+        StoreError: a store does not answer.
+    """
+    assert settings.public_url is not None, "pod_requirements() was asked"
+    tokens = [settings.twilio_auth_token, settings.twilio_auth_token_secondary]
+    setup = Setup(
+        me=Identity(
+            PodName(settings.pod_name), Incarnation(secrets.token_hex(4)), settings.public_url
+        ),
+        ticket_key=settings.signing_key(),
+        auth_tokens=[token for token in tokens if token is not None],
+        calls_max=settings.calls_max,
+        drain_s_max=settings.drain_s_max,
+        version=version("trunkline"),
+    )
+    metrics = Metrics()
+    async with AsyncExitStack() as undo:
+        client = redis.connect(redis_url)
+        undo.push_async_callback(client.aclose)
+        await redis.check(client)
+        pool = await postgres.connect(database_url)
+        undo.push_async_callback(_close, pool)
+        await postgres.check_schema(pool)
+        runner = await undo.enter_async_context(ToolRunner())
+        directory = ConfigDirectory(read, settings, named)
+        _find_modules(read)
+        runner.load(directory.tools.values())
+        parts = Parts(
+            journal=RedisJournal(client),
+            book=PostgresCallBook(pool),
+            doors=_doors(settings, read, named, metrics),
+            directory=lambda: directory,
+            hook=_hook(read, runner, named),
+            toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),
+            public=sockets.public,
+            internal=sockets.internal,
+            log=logs.get_logger(pod=settings.pod_name),
+            metrics=metrics,
+        )
+        await Pod(setup, parts).run(on_ready)
+
+
+async def _close(pool: postgres.Pool) -> None:
+    try:
+        async with asyncio.timeout(POSTGRES_CLOSE_S_MAX):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+class ConfigDirectory:
+    """The config file's meaning for the pod. Made anew when the file is read again."""
+
+    def __init__(
+        self, read: ConfigFile, settings: Settings, named: Mapping[str, SecretStr]
+    ) -> None:
+        self._config = read.config
+        self._settings = settings
+        self.tools = {
+            name: _tool_spec(name, tool, named) for name, tool in read.config.tools.items()
+        }
+
+    def line(self, number: str) -> Line | None:
+        """What this number leads to; `*` in the file answers every number."""
+        found = self._config.number(number)
+        if found is None:
+            return None
+        language = self._config.agents[found.agent].language
+        return Line(
+            number=number,
+            agent=found.agent,
+            tenant=found.tenant or "",
+            vertical=self._config.vertical_of(found),
+            overflow=Overflow(found.overflow.action, found.overflow.detail, language),
+            variables=found.variables,
+        )
+
+    def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
+        """The plan for one call: the agent who answers, and all that it can hand over to."""
+        values = {**line.variables, **variables}
+        names = self._reachable(line.agent)
+        agents = {name: self._agent(name, values) for name in names}
+        made = plan.CallPlan(agents, line.agent, self._limits(line), FILLERS)
+        return Prepared(made, self.tools, _model_id(self._first_model(line.agent), self._settings))
+
+    def _reachable(self, first: str) -> list[str]:
+        names = [first]
+        for name in names:
+            names += [n for n in self._config.agents[name].handoffs if n not in names]
+        return names
+
+    def _first_model(self, agent: str) -> Model | None:
+        models = self._config.agents[agent].models
+        return models[0] if models else None
+
+    def _limits(self, line: Line) -> plan.Limits:
+        """The agent's own waits, over its vertical's, over ours."""
+        number = self._config.number(line.number)
+        assert number is not None, "the line was looked up here"
+        # By way of a check: the file's waits are floats by name, and one of ours is a count.
+        return msgspec.convert(self._config.limits_of(number, line.agent), plan.Limits)
+
+    def _agent(self, name: str, values: Mapping[str, str]) -> plan.Agent:
+        agent = self._config.agents[name]
+        tools = {tool: self._plan_tool(tool) for tool in agent.tools}
+        return plan.Agent(
+            name=name,
+            session=_session(
+                agent,
+                instructions=fill(agent.instructions, values).text,
+                tools=[self._described(tool, agent) for tool in agent.tools],
+            ),
+            greeting=fill(agent.greeting, values).text,
+            tools=tools,
+            handoffs=frozenset(agent.handoffs),
+            transfer_numbers=agent.transfers,
+        )
+
+    def _plan_tool(self, name: str) -> plan.Tool:
+        own = self._config.tools.get(name)
+        if own is None:
+            return plan.Tool(name, plan.ToolKind(name))
+        return plan.Tool(name, plan.ToolKind(own.kind), own.filler_after_ms)
+
+    def _described(self, name: str, agent: Agent) -> FunctionTool:
+        own = self._config.tools.get(name)
+        if own is None:
+            return builtins.describe(
+                plan.ToolKind(name), handoffs=agent.handoffs, transfers=agent.transfers
+            )
+        return FunctionTool(name, own.description, msgspec.Raw(json.dumps(own.parameters)))
+
+
+def _session(agent: Agent, *, instructions: str, tools: list[FunctionTool]) -> session.Session:
+    """The whole `session.update` of an agent: µ-law on both sides."""
+    heard = agent.transcription
+    return session.Session(
+        instructions=instructions,
+        output_modalities=["audio"],
+        audio=session.Audio(
+            input=session.AudioInput(
+                format=session.Pcmu(),
+                transcription=None
+                if heard is None
+                else session.Transcription(
+                    heard.model,
+                    language=_short(agent.language),
+                    prompt=UNSET if heard.prompt is None else heard.prompt,
+                ),
+                noise_reduction=(
+                    None
+                    if agent.noise_reduction is None
+                    else session.NoiseReduction(agent.noise_reduction)
+                ),
+                turn_detection=_turn_detection(agent.turn_detection),
+            ),
+            output=session.AudioOutput(format=session.Pcmu(), voice=agent.voice),
+        ),
+        tools=tools,
+        tool_choice="auto",
+        reasoning=(
+            UNSET if agent.reasoning_effort is None else session.Reasoning(agent.reasoning_effort)
+        ),
+        max_output_tokens=UNSET if agent.max_output_tokens is None else agent.max_output_tokens,
+    )
+
+
+def _tool_spec(
+    name: str, tool: HttpToolConfig | PythonToolConfig, named: Mapping[str, SecretStr]
+) -> ToolSpec:
+    if isinstance(tool, PythonToolConfig):
+        return PythonTool(name, tool.target, tool.timeout_s)
+    return HttpTool(
+        name,
+        str(tool.url),
+        tool.method,
+        tool.timeout_s,
+        headers=tool.headers,
+        secret_headers={
+            header: named[env].get_secret_value() for header, env in tool.secret_headers.items()
+        },
+        signing_key=_secret(tool.sign_with, named),
+    )
+
+
+def _hook(
+    read: ConfigFile, runner: ToolRunner, named: Mapping[str, SecretStr]
+) -> ContextHook | None:
+    hook = read.config.context_hook
+    if hook is None:
+        return None
+    return ContextHook(
+        runner.client,
+        str(hook.url),
+        timeout_s=hook.timeout_s,
+        signing_key=_secret(hook.sign_with, named),
+    )
+
+
+def _secret(name: str | None, named: Mapping[str, SecretStr]) -> str | None:
+    return None if name is None else named[name].get_secret_value()
+
+
+def _find_modules(read: ConfigFile) -> None:
+    """Modules of `python` tools are found beside the config file."""
+    if read.folder is not None and (folder := str(read.folder)) not in sys.path:
+        sys.path.append(folder)
+
+
+def _short(language: str | None) -> str | UnsetType:
+    """What transcription takes: ISO 639-1, without a region."""
+    return UNSET if language is None else language.partition("-")[0]
+
+
+def _turn_detection(vad: ServerVad | SemanticVad) -> session.TurnDetection:
+    given = vad.model_dump(exclude={"type"}, exclude_none=True)
+    if isinstance(vad, ServerVad):
+        return session.ServerVad(**given)
+    return session.SemanticVad(**given)
+
+
+def _fillers() -> tuple[plan.Clip, ...]:
+    """Our own audio, by the names of its files."""
+    folder = importlib.resources.files("trunkline.pod") / "fillers"
+    clips = sorted(each.name for each in folder.iterdir() if each.name.endswith(".ulaw"))
+    return tuple(
+        plan.Clip(
+            name=Path(name).stem,
+            payload=base64.b64encode((folder / name).read_bytes()).decode(),
+            text=Path(name).stem.replace("-", " "),
+        )
+        for name in clips
+    )
+
+
+FILLERS: Final = _fillers()
+
+
+def _model_id(model: Model | None, settings: Settings) -> str:
+    """A door's name: models of one name, address and key share a pool."""
+    if model is None:
+        return settings.realtime_model
+    return "@".join(filter(None, (model.name, model.url, model.key_env)))
+
+
+def _doors(
+    settings: Settings, read: ConfigFile, named: Mapping[str, SecretStr], metrics: Metrics
+) -> dict[str, Door]:
+    """A door with its pool for each model that an agent answers with."""
+    limits = PoolLimits(
+        size=settings.pool_size,
+        # Twice the cap, since a rollover holds two, and the pool.
+        sessions_max=2 * settings.calls_max + settings.pool_size,
+        waiters_max=settings.calls_max,
+    )
+    doors: dict[str, Door] = {}
+    for agent in read.config.agents.values():
+        model = agent.models[0] if agent.models else None
+        name = _model_id(model, settings)
+        if name in doors:
+            continue
+        key = settings.realtime_api_key
+        if model is not None and model.key_env is not None:
+            key = named[model.key_env]
+        assert key is not None, "pod_requirements() was asked"
+        model_name = model.name if model is not None else settings.realtime_model
+        to_model = RealtimeDoor(
+            (model.url if model is not None else None) or settings.realtime_url,
+            model_name,
+            key.get_secret_value(),
+            auth="api-key" if model is not None and model.key_header == "api-key" else "bearer",
+        )
+        doors[name] = Door(to_model, limits, model_name, on_failure=metrics.realtime_failed)
+    return doors

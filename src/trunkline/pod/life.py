@@ -1,0 +1,258 @@
+"""A pod's life: what it is made of, in which order it starts, and how it ends.
+
+What starts first ends last: the recorder, the sessions and the servers outlive the calls, so that
+an ended call is written and its redirect answered.
+"""
+
+import asyncio
+import gc
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import SecretStr
+
+from trunkline.core.slots import PodSlots
+from trunkline.pod.admission import Gate
+from trunkline.pod.calls import Calls, Identity, LiveCall
+from trunkline.pod.clock import RedisClock
+from trunkline.pod.desk import Desk
+from trunkline.pod.directory import Directory
+from trunkline.pod.door import Door
+from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
+from trunkline.pod.http.public import public_app
+from trunkline.pod.http.serving import HttpServer
+from trunkline.pod.media import MediaHouse, media_protocol
+from trunkline.pod.recorder import Recorder
+from trunkline.pod.runner import Surroundings, Toolbox
+from trunkline.pod.tools.hook import ContextHook
+from trunkline.pod.watchdog import Watchdog
+from trunkline.ports import CallBook, Journal
+from trunkline.telemetry.labels import SESSION_STATES
+from trunkline.telemetry.logs import Log, LogName, lines_lost
+from trunkline.telemetry.metrics import Metrics
+
+FLUSH_S_MAX: Final = 10.0
+"""After the last call: so long the recorder may take to store what is left. The journal keeps what
+the call log did not take; what the journal did not take is lost, and the log says how much."""
+
+LINGER_S: Final = 3.0
+"""So long the public port stays open after calls were cut short: their redirects are coming."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A pod's settings, as far as its own code needs them."""
+
+    me: Identity
+    ticket_key: bytes
+    auth_tokens: Sequence[SecretStr]
+    calls_max: int
+    drain_s_max: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a pod stands on, made by its compose."""
+
+    journal: Journal
+    book: CallBook
+    doors: Mapping[str, Door]
+    """By the models they lead to."""
+    directory: Callable[[], Directory]
+    hook: ContextHook | None
+    toolbox: Callable[[LiveCall], Toolbox]
+    public: socket.socket
+    internal: socket.socket
+    log: Log
+    metrics: Metrics
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970, by this machine."""
+    return time.time_ns() // 1_000_000
+
+
+class Pod:
+    """One process that carries calls. Made inside a running loop; `run` is its life."""
+
+    def __init__(self, setup: Setup, parts: Parts) -> None:
+        self._setup = setup
+        self._parts = parts
+        self._slots = PodSlots(setup.calls_max)
+        self._stopping = asyncio.Event()
+        self._ready = False
+        self._calls: Calls | None = None
+        self._recorder = Recorder(
+            parts.journal, parts.book, log=parts.log, metrics=parts.metrics, wall_ms=wall_ms
+        )
+        self._media: MediaHouse | None = None
+        self.public_port: int = parts.public.getsockname()[1]
+        self.internal_port: int = parts.internal.getsockname()[1]
+
+    def stop(self) -> None:
+        """Drain: refuse new calls, let the present ones end within the grace period, then end."""
+        self._stopping.set()
+
+    def hurry(self) -> None:
+        """End the calls that are left now."""
+        self._stopping.set()
+        if self._calls is not None:
+            for live in self._calls.all():
+                self._calls.give_up(live, "drained")
+
+    async def run(self, on_ready: Callable[["Pod"], None] | None = None) -> None:
+        """Live until `stop`."""
+        parts, log = self._parts, self._parts.log
+        watchdog = Watchdog(
+            lag=parts.metrics.loop_lagged,
+            blocked=lambda cpu_s, stack: log.warning(
+                LogName.LOOP_BLOCKED, ms=round(cpu_s * 1000), stack=stack
+            ),
+        )
+        async with asyncio.TaskGroup() as lasting:
+            flushed = lasting.create_task(self._recorder.run(), name="recorder")
+            for model, door in parts.doors.items():
+                lasting.create_task(door.run(), name=f"door {model}")
+            cut_short = False
+            servers: list[HttpServer] = []
+            async with asyncio.TaskGroup() as passing:
+                servers = self._open(passing, lasting)
+                house = passing.create_task(self._keep_house(), name="house")
+                # What start-up made lives as long as the process: the collector may skip it.
+                gc.collect()
+                gc.freeze()
+                watchdog.start()
+                self._ready = True
+                log.info(LogName.POD_READY, port=self.public_port)
+                if on_ready is not None:
+                    on_ready(self)
+                await self._stopping.wait()
+                cut_short = await self._drain()
+                house.cancel()
+            await self._leave(servers, flushed, cut_short=cut_short)
+            watchdog.stop()
+        log.info(LogName.POD_STOPPED)
+
+    # Starting.
+
+    def _open(self, passing: asyncio.TaskGroup, lasting: asyncio.TaskGroup) -> list[HttpServer]:
+        setup, parts = self._setup, self._parts
+        around = Surroundings(self._recorder, parts.log, parts.metrics)
+        clock = RedisClock(wall_ms)
+        calls = Calls(self._slots, around, doors=parts.doors, toolbox=parts.toolbox, tasks=passing)
+        desk = Desk(
+            setup.me,
+            calls,
+            self._slots,
+            key=setup.ticket_key,
+            directory=parts.directory,
+            journal=parts.journal,
+            recorder=self._recorder,
+            hook=parts.hook,
+            clock=clock,
+            log=parts.log,
+            metrics=parts.metrics,
+        )
+        gate = Gate(
+            setup.me,
+            calls,
+            key=setup.ticket_key,
+            auth_tokens=setup.auth_tokens,
+            redis_ms=clock.now_ms,
+        )
+        media = MediaHouse(gate, parts.metrics)
+        self._calls, self._media = calls, media
+        parts.metrics.watch(
+            active_calls=lambda: self._slots.held,
+            calls_max=setup.calls_max,
+            pool_sessions=self._sessions,
+            call_log_backlog=self._recorder.backlog,
+            log_lines_lost=lines_lost,
+        )
+        public = public_app(
+            desk,
+            public_url=setup.me.public_url,
+            tokens=setup.auth_tokens,
+            metrics=parts.metrics,
+        )
+        internal = internal_app(
+            self, parts.book, parts.metrics, ready=lambda: self._ready, version=setup.version
+        )
+        servers = [
+            HttpServer(public, parts.public, ws=media_protocol(media)),
+            HttpServer(internal, parts.internal),
+        ]
+        for server, name in zip(servers, ("public", "internal"), strict=True):
+            lasting.create_task(server.run(), name=f"{name} port")
+        return servers
+
+    async def _keep_house(self) -> None:
+        assert self._calls is not None
+        await self._calls.keep_house()
+
+    # Ending.
+
+    async def _drain(self) -> bool:
+        """Whether calls were cut short."""
+        assert self._calls is not None
+        self._ready = False
+        self._parts.log.info(LogName.DRAIN_BEGAN, count=len(self._calls.all()))
+        return await self._calls.drain(self._setup.drain_s_max)
+
+    async def _leave(
+        self, servers: Sequence[HttpServer], flushed: asyncio.Task[None], *, cut_short: bool
+    ) -> None:
+        if cut_short:
+            await asyncio.sleep(LINGER_S)
+        assert self._media is not None
+        for stranger in list(self._media.open):
+            stranger.close()
+        for server in servers:
+            server.stop()
+        self._recorder.close()
+        done, _ = await asyncio.wait([flushed], timeout=FLUSH_S_MAX)
+        if not done:
+            self._parts.log.error(LogName.FACT_REFUSED, count=self._recorder.backlog())
+            flushed.cancel()
+        for door in self._parts.doors.values():
+            door.close()
+
+    # What the pod says of itself.
+
+    def view(self) -> PodView:
+        """Counts of now."""
+        assert self._media is not None
+        return PodView(
+            pod=self._setup.me.pod,
+            incarnation=self._setup.me.incarnation,
+            draining=self._slots.closed,
+            calls_active=self._slots.bound,
+            calls_reserved=self._slots.reserved,
+            calls_max=self._slots.calls_max,
+            sessions=self._sessions(),
+            media_sockets=len(self._media.open),
+            facts_backlog=self._recorder.backlog(),
+        )
+
+    def _sessions(self) -> dict[str, int]:
+        """Sessions by their state, all doors together."""
+        counts = [door.statistics() for door in self._parts.doors.values()]
+        return {state: sum(count[state] for count in counts) for state in SESSION_STATES}
+
+    def live_calls(self) -> list[LiveCallView]:
+        """The calls carried now."""
+        assert self._calls is not None
+        now = asyncio.get_running_loop().time()
+        return [
+            LiveCallView(
+                call=live.call,
+                agent=live.line.agent,
+                phase=live.runner.phase if live.runner is not None else "reserved",
+                seconds=now - live.since,
+            )
+            for live in self._calls.all()
+        ]

@@ -1,0 +1,250 @@
+"""A whole scene on loopback: real stores, one pod in this process, both far ends simulated.
+
+    async with scene(redis_url, database_url) as here:
+        report = await here.call(Listen(), Say("what are your prices"), Listen(), HangUp())
+        facts = await here.facts(report.sid)
+
+When the block ends, nothing of any call may be left: no session at the model, no stream at the
+carrier, no call, socket, task or unwritten fact in the pod. The scene checks it itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import msgspec
+from pydantic import JsonValue
+
+from trunkline.adapters.postgres import connect as postgres
+from trunkline.adapters.postgres.call_log import PostgresCallBook
+from trunkline.config import settings
+from trunkline.config.file import ConfigFile, read
+from trunkline.config.settings import Settings
+from trunkline.core import facts
+from trunkline.core.facts import Fact
+from trunkline.core.ids import CallSid
+from trunkline.core.record import Entry
+from trunkline.pod import compose
+from trunkline.pod.life import Pod
+from trunkline.ports import LoggedCall
+from trunkline.sim.caller import HangUp, Listen, Say, Script, Step
+from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN, Account
+from trunkline.sim.carrier.faults import Faults
+from trunkline.sim.carrier.report import CallReport
+from trunkline.sim.realtime.brain import Brain
+from trunkline.sim.realtime.options import RealtimeSimOptions
+from trunkline.sim.realtime.record import SessionRecord
+from trunkline.sim.serve_carrier import Carrier, CarrierOptions, serve_carrier
+from trunkline.sim.serve_realtime import RealtimeSimulator, serve_realtime
+from trunkline.sim.speech import recorded
+
+KEY: Final = "sk-scene"
+OUR_NUMBER: Final = "+15550100001"
+CALLER: Final = "+15550100099"
+SCENE_S_MAX: Final = 90
+CLEAN_S_MAX: Final = 15
+POLL_S: Final = 0.02
+
+CONFIG: Final = Path(__file__).with_name("scene.yaml")
+
+
+@dataclass
+class Scene:
+    """What a test has in its hands."""
+
+    pod: Pod
+    carrier: Carrier
+    model: RealtimeSimulator
+    book: PostgresCallBook
+    http: aiohttp.ClientSession
+    settings: Settings
+
+    @property
+    def public_url(self) -> str:
+        """The pod's public port."""
+        return f"http://127.0.0.1:{self.pod.public_port}"
+
+    @property
+    def internal_url(self) -> str:
+        """The pod's internal port."""
+        return f"http://127.0.0.1:{self.pod.internal_port}"
+
+    async def call(
+        self,
+        *script: Step,
+        to: str = OUR_NUMBER,
+        from_: str = CALLER,
+        faults: Faults | None = None,
+    ) -> CallReport:
+        """One person calls; returns when the call is over."""
+        return await self.carrier.place_call(
+            to=to, from_=from_, script=script, faults=faults, give_up_s=SCENE_S_MAX
+        )
+
+    async def logged(self, call: str) -> LoggedCall:
+        """The call's row, once it has ended and all its facts are there."""
+        async with asyncio.timeout(CLEAN_S_MAX):
+            while (row := await self.book.call(CallSid(call))) is None or row.outcome is None:  # noqa: ASYNC110 - the log is another process: it tells nobody
+                await asyncio.sleep(POLL_S)
+        return row
+
+    async def entries(self, call: str) -> list[Entry]:
+        """The call's chain, once the call has ended."""
+        await self.logged(call)
+        return await self.book.entries(CallSid(call))
+
+    async def facts(self, call: str) -> list[Fact]:
+        """The call's facts, once it has ended."""
+        return [
+            msgspec.json.decode(entry.payload, type=facts.Fact)
+            for entry in await self.entries(call)
+        ]
+
+    async def get(self, path: str) -> str:
+        """What the internal port answers."""
+        async with self.http.get(self.internal_url + path) as response:
+            return await response.text()
+
+    async def view(self) -> Mapping[str, JsonValue]:
+        """What the pod says of itself."""
+        view: Mapping[str, JsonValue] = msgspec.json.decode(await self.get("/api/v1/pod"))
+        return view
+
+    def sessions(self) -> list[SessionRecord]:
+        """Sessions that had a caller."""
+        return [record for record in self.model.records if record.updates]
+
+
+@asynccontextmanager
+async def scene(
+    redis_url: str,
+    database_url: str,
+    *,
+    config: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    model: RealtimeSimOptions | None = None,
+    brain: Brain | None = None,
+    seed: int = 1,
+) -> AsyncIterator[Scene]:
+    """Play in it, then see that nothing is left."""
+    loop = asyncio.get_running_loop()
+    content = CONFIG.read_bytes() if config is None else config.encode()
+    options = model or RealtimeSimOptions(keys=(KEY,))
+    async with serve_realtime("127.0.0.1", 0, options, brain) as realtime:
+        given, sockets = _settings(realtime.url, environ or {})
+        file = read(content, CONFIG)
+        ready: asyncio.Future[Pod] = loop.create_future()
+        async with asyncio.timeout(SCENE_S_MAX), asyncio.TaskGroup() as tasks:
+            tasks.create_task(_run(given, file, sockets, redis_url, database_url, ready.set_result))
+            pod = await ready
+            pool = await postgres.connect(database_url)
+            try:
+                async with (
+                    aiohttp.ClientSession() as http,
+                    serve_carrier(_carrier(pod, seed)) as carrier,
+                ):
+                    here = Scene(pod, carrier, realtime, PostgresCallBook(pool), http, given)
+                    yield here
+                    await _assert_clean(here)
+            finally:
+                await pool.close()
+                pod.stop()
+
+
+def _settings(realtime_url: str, environ: Mapping[str, str]) -> tuple[Settings, compose.Sockets]:
+    given = {
+        "TRUNKLINE_HOST": "127.0.0.1",
+        "TRUNKLINE_PORT": "0",
+        "TRUNKLINE_INTERNAL_PORT": "0",
+        "TRUNKLINE_POD_NAME": "pod-0",
+        "TRUNKLINE_PUBLIC_URL": "http://127.0.0.1:1",
+        "TRUNKLINE_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TRUNKLINE_TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        "TRUNKLINE_REALTIME_URL": realtime_url,
+        "TRUNKLINE_REALTIME_API_KEY": KEY,
+        "TRUNKLINE_DRAIN_S_MAX": "5",
+        **environ,
+    }
+    # The public URL holds the port, which is known when it is bound.
+    sockets = compose.listen(settings.load(given, None))
+    port = sockets.public.getsockname()[1]
+    url = {"TRUNKLINE_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    return settings.load({**given, **url}, None), sockets
+
+
+async def _run(
+    given: Settings,
+    file: ConfigFile,
+    sockets: compose.Sockets,
+    redis_url: str,
+    database_url: str,
+    on_ready: Callable[[Pod], None],
+) -> None:
+    try:
+        await compose.run_pod(
+            given,
+            file,
+            file.resolve_secrets({}),
+            sockets=sockets,
+            redis_url=redis_url,
+            database_url=database_url,
+            on_ready=on_ready,
+        )
+    finally:
+        sockets.close()
+
+
+def _carrier(pod: Pod, seed: int) -> CarrierOptions:
+    base = f"http://127.0.0.1:{pod.public_port}/twilio"
+    return CarrierOptions(
+        voice=recorded(),
+        voice_url=f"{base}/voice",
+        status_url=f"{base}/status",
+        account=Account(),
+        seed=seed,
+    )
+
+
+async def _assert_clean(here: Scene) -> None:
+    """After the calls: nothing of them is left anywhere."""
+    loop = asyncio.get_running_loop()
+    late = loop.time() + CLEAN_S_MAX
+    while True:
+        view = await here.view()
+        sessions = view["sessions"]
+        assert isinstance(sessions, dict)
+        left = {
+            "live calls at the carrier": len(here.carrier.live),
+            "sessions that had a caller": sum(r.closed_at is None for r in here.sessions()),
+            "calls": view["calls_active"],
+            "reserved slots": view["calls_reserved"],
+            "media sockets": view["media_sockets"],
+            "sessions lent": sessions["lent"],
+            "facts not written": view["facts_backlog"],
+            "tasks of calls": len(call_tasks()),
+        }
+        if not any(left.values()):
+            return
+        assert loop.time() < late, f"left behind: {left}"
+        await asyncio.sleep(POLL_S)
+
+
+def call_tasks() -> list[str]:
+    """Tasks of this process that belong to a call."""
+    return [
+        task.get_name()
+        for task in asyncio.all_tasks()
+        if task.get_name().startswith(("call ", "tool ", "open model"))
+    ]
+
+
+def conversation(*words: str) -> Script:
+    """Listen to the greeting, say each sentence and hear its answer, hang up."""
+    steps: list[Step] = [Listen()]
+    for sentence in words:
+        steps += [Say(sentence), Listen()]
+    return (*steps, HangUp())
