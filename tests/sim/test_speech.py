@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -156,3 +158,9 @@ def test_silence_and_clicks_are_nothing() -> None:
     assert SPEECH.hear(SILENCE * 50) == ""
     assert SPEECH.hear(b"\x7e\xfe" * 800) == ""
     assert SPEECH.hear(b"\x00" * 7 + b"\xff" * 153) == ""
+
+
+def test_the_handbook_counts_the_words() -> None:
+    """docs/howto/simulators.md says how many there are."""
+    handbook = Path(__file__).parents[2] / "docs" / "howto" / "simulators.md"
+    assert f"{len(SPEECH.clips)} of them" in handbook.read_text()

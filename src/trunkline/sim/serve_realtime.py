@@ -52,6 +52,8 @@ IDLE_PING_S: Final = 20.0
 """A client that sends nothing for so long is pinged, and must answer within as long again."""
 UNSENT_BYTES_MAX: Final = 4 * 1024 * 1024
 """A client that leaves more unread is cut off: it would only grow."""
+TIMER_GRAIN_S: Final = 0.001
+"""uvloop's timers count whole milliseconds and may come early by a part of one."""
 CLOSE_S_MAX: Final = 2.0
 """From our close frame to the client's; then the connection is aborted."""
 REASON_BYTES_MAX: Final = 123
@@ -59,7 +61,10 @@ REASON_BYTES_MAX: Final = 123
 
 
 class _Connection(WSListener):
-    """One WebSocket and its machine; one timer, armed for the machine's next deadline."""
+    """One WebSocket and its machine; one timer, armed for the machine's next deadline.
+
+    The clock is `time.monotonic`, as the carrier's: uvloop's own counts whole milliseconds.
+    """
 
     def __init__(self, sim: "RealtimeSimulator", machine: RealtimeServer) -> None:
         self.machine = machine
@@ -69,11 +74,12 @@ class _Connection(WSListener):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._pieces = bytearray()
+        self._cut_off = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
         self._sim.opened(self)
-        self._perform(self.machine.start(self._loop.time()))
+        self._perform(self.machine.start(time.monotonic()))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if transport.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
@@ -81,7 +87,7 @@ class _Connection(WSListener):
         match frame.msg_type:
             case WSMsgType.TEXT if frame.fin:
                 payload = frame.get_payload_as_memoryview()
-                self._perform(self.machine.receive(payload, self._loop.time()))
+                self._perform(self.machine.receive(payload, time.monotonic()))
             case WSMsgType.TEXT | WSMsgType.CONTINUATION:
                 self._collect(frame)
             case WSMsgType.BINARY:
@@ -89,7 +95,7 @@ class _Connection(WSListener):
                 self._close(WSCloseCode.UNSUPPORTED_DATA.value, "events are text")
             case WSMsgType.CLOSE:
                 code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big") or None
-                self.machine.lost(self._loop.time(), code, "the client closed")
+                self.machine.lost(time.monotonic(), code, "the client closed")
                 if not transport.is_close_frame_sent:
                     transport.send_close(WSCloseCode.OK)
                 transport.disconnect()
@@ -97,8 +103,8 @@ class _Connection(WSListener):
                 pass
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' shape
-        self.machine.lost(self._loop.time(), 1006, "the connection broke")
-        self._arm(None)
+        self.machine.lost(time.monotonic(), 1006, "the connection broke")
+        self._rest()
         self._sim.closed(self)
 
     def pause_writing(self) -> None:
@@ -129,11 +135,11 @@ class _Connection(WSListener):
             self._close(WSCloseCode.MESSAGE_TOO_BIG.value, "event too long")
         elif frame.fin:
             whole, self._pieces = bytes(self._pieces), bytearray()
-            self._perform(self.machine.receive(whole, self._loop.time()))
+            self._perform(self.machine.receive(whole, time.monotonic()))
 
     def _tick(self) -> None:
         self._timer = self._timer_at = None
-        self._perform(self.machine.tick(self._loop.time()))
+        self._perform(self.machine.tick(time.monotonic()))
 
     def _perform(self, outputs: list[Output]) -> None:
         assert self.transport is not None
@@ -151,21 +157,24 @@ class _Connection(WSListener):
 
     def _write(self, event: server.ToClient) -> None:
         assert self.transport is not None
+        if self._cut_off:
+            return
         self.transport.send(WSMsgType.TEXT, server.encode(event))
         if self.transport.underlying_transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+            self._cut_off = True
             self.machine.record.errors["client_reads_too_slowly"] += 1
-            self.machine.lost(self._loop.time(), 1006, "the client does not read")
+            self.machine.lost(time.monotonic(), 1006, "the client does not read")
             self.transport.disconnect(graceful=False)
 
     def _close(self, code: int, reason: str) -> None:
         transport = self.transport
         if transport is None or transport.is_disconnected or transport.is_close_frame_sent:
             return
-        self.machine.lost(self._loop.time(), code, reason)
+        self.machine.lost(time.monotonic(), code, reason)
         text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore")
         # picows writes any code; its type names only those of the RFC, and 4000 is none.
         transport.send_close(code, text)  # type: ignore[arg-type]
-        self._arm(None)
+        self._rest()
         self._timer = self._loop.call_later(CLOSE_S_MAX, transport.disconnect, False)
 
     def _arm(self, at: float | None) -> None:
@@ -173,8 +182,15 @@ class _Connection(WSListener):
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None if at is None else self._loop.call_at(at, self._tick)
-        self._timer_at = at
+        self._timer, self._timer_at = None, at
+        if at is not None:
+            delay_s = max(0.0, at - time.monotonic()) + TIMER_GRAIN_S
+            self._timer = self._loop.call_later(delay_s, self._tick)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timer_at = None
 
 
 def _reset(transport: WSTransport) -> None:
@@ -194,8 +210,7 @@ class RealtimeSimulator:
         self.url = ""
         self.refused: Counter[str] = Counter()
         """Handshakes refused, by code."""
-        self._loop = asyncio.get_running_loop()
-        self.faults = Faults(options.faults, self._loop.time())
+        self.faults = Faults(options.faults, time.monotonic())
         self._speech = recorded()
         self._brain = brain or _brain_of(options)
         self._names = itertools.count(1)
@@ -258,7 +273,7 @@ class RealtimeSimulator:
         target = request.path.decode("latin-1")
         if urlsplit(target).path.startswith("/sim/"):
             return self._control(target)
-        now = self._loop.time()
+        now = time.monotonic()
         headers = {name.lower(): value for name, value in request.headers.items()}
         match decide(target, headers, self.options, self.faults, now):
             case Accepted() as accepted:

@@ -1,4 +1,5 @@
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -82,3 +83,11 @@ def test_switches_are_bounded_and_can_be_set_back() -> None:
     faults.clear()
     assert faults.active() == []
     assert faults.take("stall", 0.0) is None
+
+
+def test_every_switch_stands_in_the_handbook() -> None:
+    """docs/howto/simulators.md names them all, and each says what it does here too."""
+    handbook = (Path(__file__).parents[3] / "docs" / "howto" / "simulators.md").read_text()
+    for kind, text in KINDS.items():
+        assert f"`{kind}" in handbook, kind
+        assert text
