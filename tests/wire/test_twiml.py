@@ -39,6 +39,11 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[twiml.Verb, ...]]] = {
         f'<Response><Pause length="2" /><Redirect>{STATUS}</Redirect></Response>',
         (twiml.Pause(2), twiml.Redirect(STATUS)),
     ),
+    "redirect": (
+        twiml.redirect(STATUS),
+        f"<Response><Redirect>{STATUS}</Redirect></Response>",
+        (twiml.Redirect(STATUS),),
+    ),
     "end": (twiml.hangup(), "<Response><Hangup /></Response>", (twiml.Hangup(),)),
     "busy": (
         twiml.reject("busy"),
@@ -179,6 +184,7 @@ def test_a_url_that_is_not_absolute_is_refused(url: str) -> None:
     """An inline document has no address that a relative one could lean on."""
     builders: list[Callable[[], str]] = [
         lambda: twiml.pause_then_redirect(1, url),
+        lambda: twiml.redirect(url),
         lambda: twiml.voicemail("x", max_length_s=1, action=url),
         lambda: twiml.connect_stream(
             url=STREAM, status_callback=url, parameters={}, then_redirect=STATUS

@@ -294,6 +294,7 @@ REQUESTS: dict[str, tuple[dict[str, str], Read]] = {
             parent_call="CA2",
             answered_by="human",
             error_code="11200",
+            recording_url="https://api.example.com/recordings/RE1",
         ),
     ),
     "a call is over": (

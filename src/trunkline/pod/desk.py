@@ -89,6 +89,8 @@ class Desk:
         """A call's webhook; a repeated one gets the same answer."""
         asked = Asked.by(request)
         call = asked.call
+        if request.recording_url is not None:
+            return documents.hangup()  # A voicemail of ours was taken: Twilio asks what follows.
         if (live := self._calls.get(call)) is not None:
             return live.document
         if (document := self._calls.ended(call)) is not None:
@@ -109,6 +111,8 @@ class Desk:
         read = tickets.read_resume_token(token, self._key)
         if not isinstance(read, ResumeToken) or read.call != request.call:
             return None
+        if request.recording_url is not None:
+            return documents.hangup()  # As in `voice`.
         asked = Asked.by(request)
         call = asked.call
         if (document := self._calls.ended(call)) is not None:

@@ -66,7 +66,7 @@ def stream(*, url: str, status_callback: str, ticket: str, resume_url: str) -> s
 
 def redirect(url: str) -> str:
     """Ask another address at once."""
-    return twiml.pause_then_redirect(0, url)
+    return twiml.redirect(url)
 
 
 def wait_and_redirect(url: str) -> str:

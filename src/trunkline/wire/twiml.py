@@ -62,6 +62,7 @@ __all__ = [
     "parse",
     "pause_then_redirect",
     "read",
+    "redirect",
     "reject",
     "say_then_hangup",
     "voicemail",
@@ -107,6 +108,13 @@ def pause_then_redirect(seconds: int, url: str) -> str:
         raise ValueError("a pause lasts a second or more")
     response = build.VoiceResponse()
     response.pause(length=seconds)
+    response.redirect(_absolute(url, "https", "http"))
+    return str(response)
+
+
+def redirect(url: str) -> str:
+    """Ask `url` what follows, at once."""
+    response = VoiceResponse()
     response.redirect(_absolute(url, "https", "http"))
     return str(response)
 

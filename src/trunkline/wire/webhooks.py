@@ -181,6 +181,8 @@ class VoiceRequest:
     stir_verstat: str | None = None
     answered_by: str | None = None
     error_code: str | None = None
+    recording_url: str | None = None
+    """Where the message lies that a `<Record>` of ours has just taken."""
 
     @classmethod
     def from_form(cls, form: Form) -> "VoiceRequest":
@@ -198,6 +200,7 @@ class VoiceRequest:
             stir_verstat=form.get("StirVerstat"),
             answered_by=form.get("AnsweredBy"),
             error_code=form.get("ErrorCode"),
+            recording_url=form.get("RecordingUrl"),
         )
 
     def to_form(self) -> Form:
@@ -219,6 +222,7 @@ class VoiceRequest:
                 StirVerstat=self.stir_verstat,
                 AnsweredBy=self.answered_by,
                 ErrorCode=self.error_code,
+                RecordingUrl=self.recording_url,
             )
         )
 
