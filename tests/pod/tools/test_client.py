@@ -101,20 +101,23 @@ async def test_an_answer_is_read_to_its_bound(size: int, well: bool) -> None:  #
         assert answer == (b"x" * size if well else Failure("too_big", 200))
 
 
-async def test_an_answer_without_end_is_left() -> None:
+@pytest.mark.parametrize(
+    ("status", "failure"), [(200, Failure("too_big", 200)), (500, Failure("status", 500))]
+)
+async def test_an_answer_without_end_is_left(status: int, failure: Failure) -> None:
     """The bound holds for streams too, and the connection is cut."""
     wrote = 0
 
     async def stream(request: web.Request) -> web.StreamResponse:
         nonlocal wrote
-        response = web.StreamResponse()
+        response = web.StreamResponse(status=status)
         await response.prepare(request)
         while True:
             await response.write(b"x" * 1000)
             wrote += 1000
 
     async with asking(stream) as (client, server):
-        assert await ask(client, server.url) == Failure("too_big", 200)
+        assert await ask(client, server.url) == failure
         await server.until(lambda: server.under_way == 0)
     assert wrote < 20_000_000
 

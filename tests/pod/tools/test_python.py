@@ -69,6 +69,7 @@ async def test_methods_and_callables_are_functions() -> None:
     [
         ({}, "missing a required argument: 'day'"),
         ({"day": 1, "dey": 2}, "got an unexpected keyword argument 'dey'"),
+        ({"day": 1, "x" * 999: 2}, "got an unexpected keyword argument '" + "x" * 164),
     ],
 )
 async def test_wrong_arguments_are_told_to_the_model(

@@ -26,6 +26,9 @@ THREADS_MAX: Final = 64
 """Functions in threads at once; then the model is told that the tool is busy. They are daemons: a
 function that hangs does not keep the process from ending."""
 
+COMPLAINT_CHARS_MAX: Final = 200
+"""Of what is wrong with the arguments the model is told so much; it can hold its own words."""
+
 CURRENT_RUN: Final[contextvars.ContextVar[Run]] = contextvars.ContextVar("trunkline_run")
 """For tools: the call that they run for, and the key by which a repetition is known."""
 
@@ -134,7 +137,7 @@ class PythonRunner:
             try:
                 function.signature.bind(**arguments)
             except TypeError as error:  # Of names that the model gave or left out.
-                return Unsaid("bad_arguments", str(error))
+                return Unsaid("bad_arguments", str(error)[:COMPLAINT_CHARS_MAX])
         if function.is_async:
             return await self._await(tool, function.function, arguments)
         return await self._thread(tool, function.function, arguments)
@@ -161,7 +164,7 @@ class PythonRunner:
         self, tool: PythonTool, function: Function, arguments: Mapping[str, object]
     ) -> Said | Unsaid:
         if self.threads >= self._threads_max:
-            return Unsaid("failed", "the tool is busy")
+            return BUSY
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Said | Unsaid] = loop.create_future()
 
@@ -179,8 +182,12 @@ class PythonRunner:
                     loop.call_soon_threadsafe(finish, outcome)
 
         run = contextvars.copy_context().run
-        self.threads += 1
-        threading.Thread(target=run, args=(work,), name=f"tool {tool.name}", daemon=True).start()
+        thread = threading.Thread(target=run, args=(work,), name=f"tool {tool.name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # The machine has no thread left.
+            return BUSY
+        self.threads += 1  # `finish` comes in a later turn of the loop.
         try:
             async with asyncio.timeout(tool.timeout_s):
                 return await answer
@@ -188,6 +195,7 @@ class PythonRunner:
             return TOO_LATE
 
 
+BUSY: Final = Unsaid("failed", "the tool is busy")
 TOO_LATE: Final = Unsaid("timeout", "the tool did not answer in time")
 
 
