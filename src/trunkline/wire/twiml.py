@@ -114,7 +114,7 @@ def pause_then_redirect(seconds: int, url: str) -> str:
 
 def redirect(url: str) -> str:
     """Ask `url` what follows, at once."""
-    response = VoiceResponse()
+    response = build.VoiceResponse()
     response.redirect(_absolute(url, "https", "http"))
     return str(response)
 
