@@ -111,6 +111,23 @@ def test_a_pod_that_goes_ends_the_call() -> None:
     script << facts.CallEnded(Outcome.FAILED, "drained") << EndCall(Outcome.FAILED, "drained")
 
 
+def test_a_call_that_may_not_be_carried_any_longer_says_why() -> None:
+    """The pod's reason stands in the record."""
+    script = talking()
+    script >> Drained("resumes_max") << facts.CallEnded(Outcome.FAILED, "resumes_max")
+    script << EndCall(Outcome.FAILED, "resumes_max")
+
+
+def test_a_transfer_holds_though_the_stream_does_not_come_back() -> None:
+    """A redirect that comes late still finds out where the caller shall go."""
+    desk = agent(tools=BUILT_INS, transfer_numbers={"x": "+15550100001"})
+    script = answering(talking(plan(desk, limits=Limits(stream_wait_s_max=2.0))), ms=900)
+    script.see(calls("r1", "c1", "transfer_call", '{"target": "x"}'), done("r1"))
+    script.see(StreamLost("reset"))
+    script.wait(2.0) << facts.AgentSaid << facts.TransferOrdered("x", "+15550100001")
+    script << facts.CallEnded << EndCall(Outcome.TRANSFERRED, "x")
+
+
 def test_after_the_end_nothing_is_said() -> None:
     """Neither to events nor to time."""
     script = talking()

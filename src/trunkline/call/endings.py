@@ -49,6 +49,7 @@ def finish(s: State) -> None:
     """The last words were played, or cut at their limit: end as was decided."""
     closing = s.closing
     assert closing is not None
+    s.do(*s.voice.close_all(s.now))
     if closing.outcome is Outcome.TRANSFERRED:
         s.record(facts.TransferOrdered(closing.reason, closing.number))
     end(s, closing.outcome, closing.reason)

@@ -139,7 +139,7 @@ def _waited(s: State, timer: Timer) -> None:
         case Timer.GOODBYE:
             endings.finish(s)
         case Timer.STREAM:
-            endings.end(s, Outcome.FAILED, "stream_lost")
+            endings.fail(s, "stream_lost")
         case Timer.DIGITS:
             streams.pass_digits(s)
         case Timer.SPEECH:

@@ -45,7 +45,7 @@ NEXT: Final[Mapping[Phase, Mapping[Phase, str]]] = MappingProxyType(
         },
         Phase.CLOSING: {
             Phase.TALKING: "the caller speaks into a goodbye",
-            Phase.ENDED: "last words played, or cut at their limit; hung up",
+            Phase.ENDED: "last words played, or cut at their limit, or hung up",
         },
         Phase.ENDED: {},
     }
@@ -66,6 +66,6 @@ LINE_NEXT: Final[Mapping[Line, Mapping[Line, str]]] = MappingProxyType(
     {
         Line.ABSENT: {Line.UP: "the first stream starts"},
         Line.UP: {Line.LOST: "the socket is gone, or another stream takes its place"},
-        Line.LOST: {Line.UP: "the next stream starts: the unheard is replayed"},
+        Line.LOST: {Line.UP: "the next stream starts, the unheard is replayed"},
     }
 )
