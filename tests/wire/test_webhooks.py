@@ -283,6 +283,7 @@ REQUESTS: dict[str, tuple[dict[str, str], Read]] = {
             "ParentCallSid": "CA2",
             "AnsweredBy": "human",
             "ErrorCode": "11200",
+            "RecordingUrl": "https://api.example.com/recordings/RE1",
         },
         VoiceRequest(
             CALL,
