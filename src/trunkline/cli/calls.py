@@ -4,23 +4,77 @@ Whatever a caller or a model said is printed as text: no control character, no m
 terminal's gets through.
 """
 
+import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
 import msgspec
-from rich.console import Group
+import typer
+import uvloop
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from trunkline.adapters.postgres import connect as postgres
 from trunkline.adapters.postgres.call_log import PostgresCallBook
+from trunkline.cli.stores import call_log
+from trunkline.config import settings
 from trunkline.core.ids import CallSid
 from trunkline.core.record import Entry
+from trunkline.errors import TrunklineError
 from trunkline.ports import LoggedCall
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+WIDE: Final = 200
+"""Columns where there is no terminal: a pipe has no width, and a row should stay one line."""
+
+app = typer.Typer(no_args_is_help=True, help="The call log: every call, from first ring to end.")
+
+EnvFile = Annotated[
+    Path, typer.Option("--env-file", help="Settings that the environment does not have.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+@app.command("list")
+def list_calls(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many calls.")] = 20,
+    as_json: AsJson = False,
+    env_file: EnvFile = Path(".env"),
+) -> None:
+    """The newest calls first."""
+    with call_log(settings.load(os.environ, env_file)) as database_url:
+        rows = uvloop.run(newest_calls(database_url, limit=limit))
+    if as_json:
+        print(calls_json(rows))
+    else:
+        Console(width=None if sys.stdout.isatty() else WIDE).print(render_calls(rows))
+
+
+@app.command()
+def show(
+    call: Annotated[str, typer.Argument(help="The call's SID: CA and 32 hexadecimal digits.")],
+    *,
+    as_json: AsJson = False,
+    env_file: EnvFile = Path(".env"),
+) -> None:
+    """One call: its row, and every fact with when it was."""
+    with call_log(settings.load(os.environ, env_file)) as database_url:
+        found = uvloop.run(one_call(database_url, CallSid(call)))
+    if found is None:
+        raise TrunklineError(
+            f"the call log has no call {printable(call)}: see trunkline calls list"
+        )
+    if as_json:
+        print(call_json(*found))
+    else:
+        Console(width=None if sys.stdout.isatty() else WIDE).print(render_call(*found))
 
 
 async def newest_calls(

@@ -1,6 +1,7 @@
 """`trunkline up`, `pod` and `migrate`: one process that carries calls, and its schema."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -8,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvloop
 from pydantic import SecretStr
 
-from trunkline.adapters.embedded.stores import Embedded
 from trunkline.adapters.postgres import migrate as schema
+from trunkline.cli.stores import own_stores
 from trunkline.config import environment, file, settings
 from trunkline.config.file import ConfigFile
 from trunkline.config.settings import Settings
@@ -25,12 +26,20 @@ from trunkline.pod.life import Pod
 from trunkline.telemetry import logs
 from trunkline.telemetry.logs import LogName
 
+PR_SET_PDEATHSIG: Final = 1
+
 EnvFile = Annotated[
     Path, typer.Option("--env-file", help="Settings that the environment does not have.")
 ]
 
 
-def up(env_file: EnvFile = Path(".env")) -> None:
+def up(
+    *,
+    env_file: EnvFile = Path(".env"),
+    end_with_parent: Annotated[
+        bool, typer.Option("--end-with-parent", help="Be killed when the parent process ends.")
+    ] = False,
+) -> None:
     """Answer calls on this one machine: a pod, and the stores that no URL is set for.
 
     Needs TRUNKLINE_PUBLIC_URL, TRUNKLINE_TWILIO_AUTH_TOKEN and TRUNKLINE_REALTIME_API_KEY (or
@@ -39,10 +48,12 @@ def up(env_file: EnvFile = Path(".env")) -> None:
 
     Ctrl-C or SIGTERM drains: no new calls, and the present ones may end. Ctrl-C again ends them.
     """
+    if end_with_parent:
+        _end_with_parent()
     start = _read(env_file)
-    with _listening(start) as sockets, _stores(start.settings) as (redis_url, database_url):
-        uvloop.run(schema.migrate(database_url))
-        _serve(start, sockets, redis_url, database_url)
+    with _listening(start) as sockets, own_stores(start.settings) as stores:
+        uvloop.run(schema.migrate(stores.database_url))
+        _serve(start, sockets, stores.redis_url, stores.database_url)
 
 
 def pod(env_file: EnvFile = Path(".env")) -> None:
@@ -67,9 +78,17 @@ def pod(env_file: EnvFile = Path(".env")) -> None:
 def migrate(env_file: EnvFile = Path(".env")) -> None:
     """Bring the call log's schema to this version. Several at once wait for each other."""
     read = settings.load(os.environ, env_file)
-    with _stores(read) as (_, database_url):
-        done = uvloop.run(schema.migrate(database_url))
+    with own_stores(read) as stores:
+        done = uvloop.run(schema.migrate(stores.database_url))
     print(f"schema: {done.before} -> {done.after}")
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill us when our parent ends, SIGKILL included; our stores end with us."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        sys.exit(1)  # It ended before the kernel was told.
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +117,6 @@ def _listening(start: _Start) -> Iterator[compose.Sockets]:
         yield sockets
     finally:
         sockets.close()
-
-
-@contextmanager
-def _stores(read: Settings) -> Iterator[tuple[str, str]]:
-    """The URLs of both stores; those that are not set are started here, and end here."""
-    redis_url = read.redis_url.get_secret_value() if read.redis_url else None
-    database_url = read.database_url.get_secret_value() if read.database_url else None
-    if redis_url is not None and database_url is not None:
-        yield redis_url, database_url
-        return
-    with Embedded(read.data_dir) as started:
-        yield redis_url or started.redis_url, database_url or started.database_url
 
 
 def _serve(start: _Start, sockets: compose.Sockets, redis_url: str, database_url: str) -> None:

@@ -74,7 +74,7 @@ class Embedded:
             undo.callback(self._stop)
             _drive(self._starting())
             undo.pop_all()
-        return self._stores()
+        return self.urls
 
     def __exit__(self, *_: object) -> None:
         self._stop()
@@ -84,7 +84,7 @@ class Embedded:
             undo.callback(self._stop)
             await _drive_async(self._starting())
             undo.pop_all()
-        return self._stores()
+        return self.urls
 
     async def __aexit__(self, *_: object) -> None:
         try:
@@ -97,7 +97,9 @@ class Embedded:
         """The servers' process ids: PostgreSQL's, then Valkey's; empty when stopped."""
         return tuple(server.process.pid for server in self._servers)
 
-    def _stores(self) -> EmbeddedStores:
+    @property
+    def urls(self) -> EmbeddedStores:
+        """Where the folder's servers listen, whoever started them."""
         folder = quote(str(self._run_dir))
         return EmbeddedStores(
             redis_url=f"unix://{folder}/valkey.sock?db=0",
@@ -160,7 +162,7 @@ class Embedded:
             yield from initdb.until(lambda: initdb.process.poll() == 0)
             self._servers.remove(initdb)
             fresh.rename(data)
-        (data / "postmaster.pid").unlink(missing_ok=True)
+        forget_postmaster(data / "postmaster.pid")
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self._run_dir,
@@ -273,7 +275,8 @@ class _Server:
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_S_MAX)
 
     def _last_words(self) -> str:
         """The line of its log that says why, else its last line."""
@@ -282,6 +285,19 @@ class _Server:
             line for line in lines if re.search(r"fatal|error|can't|could not", line, re.IGNORECASE)
         ]
         return (faults or lines or [f"exit code {self.process.returncode}"])[-1].strip()
+
+
+def forget_postmaster(pid_file: Path) -> None:
+    """Remove the pid file of a PostgreSQL that was killed.
+
+    Its number may belong to anybody by now, and a new PostgreSQL would then refuse to start. If it
+    is a PostgreSQL after all, started by hand, the file stays, and the new one refuses rightly.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        pid = pid_file.read_text().partition("\n")[0].strip()
+        named = Path("/proc", pid, "comm")
+        if not (named.exists() and named.read_text().strip() == "postgres"):
+            pid_file.unlink()
 
 
 def postgres_answers(binaries: Path, run_dir: Path) -> bool:

@@ -1,0 +1,41 @@
+"""`trunkline demo`: see one pod answer simulated callers, with real stores."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+
+from trunkline.demo import run as demonstration
+
+
+def demo(
+    *,
+    calls: Annotated[int, typer.Option(min=1, max=500, help="How many people call.")] = 12,
+    rate: Annotated[float, typer.Option(min=0.1, max=20, help="New calls a second.")] = 2.0,
+    data_dir: Annotated[Path, typer.Option(help="Where the demo's stores lie.")] = Path(
+        "trunkline-data/demo"
+    ),
+    stay: Annotated[
+        bool | None,
+        typer.Option(help="Stay up until Ctrl-C afterwards. Default: where there is a terminal."),
+    ] = None,
+) -> None:
+    """Answer simulated callers, who speak recorded words, with a simulated realtime model.
+
+    Needs no account and no key. The pod is the real one, a process of its own, with PostgreSQL and
+    Valkey from their wheels; the carrier and the model are simulated in this process. The speech
+    was recorded with espeak-ng. Ctrl-C ends it and leaves nothing running.
+    """
+    stays = sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay
+    plan = demonstration.Demo(calls, rate, data_dir.absolute(), stays)
+    environ = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    sys.exit(uvloop.run(demonstration.run(plan, environ, Console())))
+
+
+def _is_ours(name: str) -> bool:
+    """The demo runs with settings of its own, whatever is set for a real pod."""
+    return name.startswith("TRUNKLINE_") or name == "OPENAI_API_KEY"
