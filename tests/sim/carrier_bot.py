@@ -1,5 +1,6 @@
 """A tiny real server for the carrier's tests: answers webhooks, and talks over the stream."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,6 +119,13 @@ def mark(sid: str, name: str) -> str:
 
 def clear(sid: str) -> str:
     return json.dumps({"event": "clear", "streamSid": sid})
+
+
+async def wait_for(holds: Callable[[], bool]) -> None:
+    """Wait until something becomes true, at most 5 s."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - what is awaited lies in another's hands
+            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

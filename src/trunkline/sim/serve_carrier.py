@@ -36,11 +36,14 @@ from trunkline.sim.carrier.reporting import report_of
 from trunkline.sim.carrier.resources import CalleeBook
 from trunkline.sim.carrier.rest import ApiLimits, ApiReply, ApiRequest, CallsApi, Create
 from trunkline.sim.serve_carrier_line import CallView, Line
-from trunkline.sim.serve_carrier_media import TIMER_GRAIN_S, Pacer
+from trunkline.sim.serve_carrier_media import CLOSE_S_MAX, OPEN_S_MAX, TIMER_GRAIN_S, Pacer
 from trunkline.sim.serve_carrier_rest import serve_api
 
 DOCUMENT_BYTES_MAX: Final = 128 * 1024
 """More of an answer is not read: the document is too long by then."""
+
+STREAMS_GONE_S_MAX: Final = OPEN_S_MAX + CLOSE_S_MAX
+"""So long the simulator waits at its end for sockets that are being opened or closed."""
 
 CALLS_MAX: Final = 2_000
 """Calls at once in one simulator; `place_call` waits for its turn."""
@@ -192,7 +195,7 @@ class Carrier:
         self._lines[sid].happened(PersonHungUp())
 
     def spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        """Run the work as a task of the simulator's."""
+        """Run the work as a task of the simulator's; once it closes, nothing new begins."""
         if self._closed:
             work.close()
             return
@@ -223,16 +226,21 @@ class Carrier:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return WebhookFailed(request.request, type(error).__name__)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every socket and end every task; calls that still live have no report."""
         self._closed = True
         self.pacer.close()
         if self._dialling is not None:
             self._dialling.cancel()
-        for task in list(self._running):
-            task.cancel()
         for line in list(self._lines.values()):
             line.drop()
+        streams = {task for task in self._running if task.get_name().startswith("stream")}
+        for task in self._running - streams:
+            task.cancel()
+        if streams:  # Each has its close under way, or its handshake's deadline.
+            await asyncio.wait(streams, timeout=STREAMS_GONE_S_MAX)
+        for task in list(self._running):
+            task.cancel()
 
 
 @asynccontextmanager
@@ -250,7 +258,7 @@ async def serve_carrier(options: CarrierOptions) -> AsyncIterator[Carrier]:
             async with serve_api(carrier.api, options.rest_port) as carrier.api_url:
                 yield carrier
         finally:
-            carrier.close()
+            await carrier.close()
 
 
 _OURS: Final = ("User-Agent", "Accept")

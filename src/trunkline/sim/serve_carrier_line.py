@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Final, Protocol, assert_never
 
-from picows import WSError, WSMsgType, ws_connect
+from picows import WSMsgType
 
 from trunkline.sim.carrier.call import CarrierCall
 from trunkline.sim.carrier.events import (
@@ -22,15 +22,11 @@ from trunkline.sim.carrier.events import (
     ResetStream,
     SendFrame,
     SendMessage,
-    StreamRefused,
     WebhookAnswered,
     WebhookFailed,
 )
 from trunkline.sim.carrier.report import CallReport
-from trunkline.sim.serve_carrier_media import MESSAGE_BYTES_MAX, MediaSocket, Pacer
-
-OPEN_S_MAX: Final = 5.0
-"""A stream's socket that is not open by then is refused (31901)."""
+from trunkline.sim.serve_carrier_media import MediaSocket, Pacer, carry
 
 HEARD_CHARS_MAX: Final = 60
 
@@ -110,7 +106,7 @@ class Line:
                 case Request():
                     self._carrier.spawn(self._request(action), f"webhook {self.call.plan.sid}")
                 case OpenStream():
-                    self._carrier.spawn(self._open(action), f"stream {self.call.plan.sid}")
+                    self._open(action)
                 case CloseStream():
                     self._close(action)
                 case ResetStream():
@@ -129,43 +125,29 @@ class Line:
 
     def _close(self, action: CloseStream) -> None:
         socket = self._sockets.get(action.stream)
-        if socket is not None:
+        if socket is None:
+            return
+        if socket.transport is None:  # Still being opened, or gone: nobody waits for it any more.
+            asyncio.get_running_loop().call_soon(socket.gone)
+        else:
             socket.close(action.code)
+
+    def _open(self, action: OpenStream) -> None:
+        socket = MediaSocket(action.stream, self.happened)
+        self._sockets[action.stream] = socket
+        work = carry(socket, action.url, action.headers, self._carrier.tls)
+        self._carrier.spawn(work, f"stream {self.call.plan.sid}")
 
     async def _request(self, request: Request) -> None:
         event = await self._carrier.fetch(request)
         if request.wants_answer:
             self.happened(event)
 
-    async def _open(self, action: OpenStream) -> None:
-        socket = MediaSocket(action.stream, self.happened)
-        self._sockets[action.stream] = socket
-        try:
-            async with asyncio.timeout(OPEN_S_MAX):
-                await ws_connect(
-                    lambda: socket,
-                    action.url,
-                    ssl_context=self._carrier.tls if action.url.startswith("wss:") else None,
-                    websocket_handshake_timeout=OPEN_S_MAX,
-                    max_frame_size=MESSAGE_BYTES_MAX,
-                    max_redirects=0,
-                    extra_headers=action.headers,
-                    logger_name="trunkline.sim.carrier",
-                )
-        except TimeoutError:
-            self.happened(StreamRefused(action.stream, "not in time", 31901))
-        except WSError as error:
-            self.happened(StreamRefused(action.stream, str(error).partition("\n")[0]))
-        except ssl.SSLError as error:
-            self.happened(StreamRefused(action.stream, str(error), 31910))
-        except OSError as error:
-            self.happened(StreamRefused(action.stream, str(error), 31901))
-
     def drop(self) -> None:
         """The simulator goes: close whatever is open."""
         for socket in self._sockets.values():
-            socket.close(1001)
             socket.gone()
+            socket.close(1001)
         if not self.ended.done():
             self.ended.cancel()
 

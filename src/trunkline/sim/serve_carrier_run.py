@@ -26,7 +26,7 @@ from trunkline.sim.speech import recorded
 
 PROGRESS_S: Final = 1.0
 CALLS_MAX: Final = 100_000
-SAY: Final = ("hello", "yes please", "tell me more")
+SAY: Final = ("hello", "what are your prices", "thank you")
 
 
 @dataclass(frozen=True, slots=True)

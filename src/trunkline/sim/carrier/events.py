@@ -62,6 +62,8 @@ class StreamClosed:
 
     stream: int
     code: int | None
+    violation: bool = False
+    """The server broke the WebSocket protocol itself (31924)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ a doubled request unless the fault says that it shall be obeyed.
 """
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from trunkline.errors import CarrierProtocolError
 from trunkline.sim.carrier.events import Action, Request, WebhookAnswered, WebhookFailed
@@ -91,10 +92,10 @@ class Fetcher:
         self._open = None
         if isinstance(event, WebhookFailed):
             return NotFetched(11205, event.reason, asked.url, asked.is_fallback)
-        if not 200 <= event.status < 300:  # noqa: PLR2004
+        if not HTTPStatus.OK <= event.status < HTTPStatus.MULTIPLE_CHOICES:
             return NotFetched(11200, f"HTTP {event.status}", asked.url, asked.is_fallback)
-        if self._first_answer is None:
-            self._first_answer = event.body
+        if asked.request is self._first:
+            self._compare(event.body)
         try:
             document = twiml.read(event.body)
         except CarrierProtocolError as error:
@@ -102,15 +103,22 @@ class Fetcher:
         program = Program(document.verbs, asked.url, document.warnings)
         return Fetched(program, now - asked.at)
 
+    def _compare(self, body: bytes) -> None:
+        """The first question and its double shall have one answer, whichever comes first."""
+        if self._first_answer is None:
+            self._first_answer = body
+        elif body != self._first_answer:
+            self.copies_differed += 1
+
     def _receive_copy(self, event: WebhookAnswered | WebhookFailed, now: float) -> Fetched | None:
         asked = self._copy
         if asked is None or event.request != asked.request.request:
             return None
         self._copy = None
-        if isinstance(event, WebhookFailed) or event.body != self._first_answer:
+        if isinstance(event, WebhookFailed) or event.status != HTTPStatus.OK:
             self.copies_differed += 1
-        if isinstance(event, WebhookFailed) or event.status != 200:  # noqa: PLR2004
             return None
+        self._compare(event.body)
         try:
             document = twiml.read(event.body)
         except CarrierProtocolError:

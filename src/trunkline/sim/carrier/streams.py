@@ -179,7 +179,7 @@ class Streams:
                         self._refuse(event.code, event.reason, now)
                         return [], Outcome.REFUSED
             case StreamClosed():
-                return [], self._closed(stream, event.code, now)
+                return [], self._closed(stream, event, now)
         return [], Outcome.GOES_ON
 
     def _opened(self, stream: MediaStream, now: float) -> list[Action]:
@@ -193,7 +193,8 @@ class Streams:
             self._tell("stream-started", stream.sid, now)
         return actions
 
-    def _closed(self, stream: MediaStream, code: int | None, now: float) -> Outcome:
+    def _closed(self, stream: MediaStream, event: StreamClosed, now: float) -> Outcome:
+        code = event.code
         was_reset = stream.resets and stream.phase is StreamPhase.CLOSING
         was_ours = stream.phase is StreamPhase.CLOSING and not was_reset
         stream.closed(code, now)
@@ -206,8 +207,9 @@ class Streams:
         if code in CLEAN_CODES:
             self._tell("stream-stopped", stream.sid, now)
             return Outcome.CLOSED
-        self.count(31921, now, f"closed by the server ({code})")
-        self._tell("stream-error", stream.sid, now, f"31921 - closed by the server ({code})")
+        number = 31924 if event.violation else 31921
+        self.count(number, now, f"closed by the server ({code})")
+        self._tell("stream-error", stream.sid, now, f"{number} - closed by the server ({code})")
         return Outcome.LOST if code is None else Outcome.CLOSED
 
     def _refuse(self, code: int, reason: str, now: float) -> None:
