@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import redis
 
 from folders import open_folder
-from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
+from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores, forget_postmaster
 from trunkline.errors import SettingsError, StoreError
 
 GONE_S_MAX: Final = 20.0
@@ -232,6 +233,31 @@ def test_a_killed_server_leaves_a_folder_that_starts(used: Path, victim: int) ->
         assert remembered(again) == (["kept"], ["kept"])
 
 
+def test_a_dead_servers_pid_may_be_anybodys(used: Path) -> None:
+    """After a reboot the old number may be a stranger's: that stops no start."""
+    me = used.stat().st_uid or NOBODY
+    with subprocess.Popen(["sleep", "60"], user=me if os.geteuid() == 0 else None) as stranger:
+        (used / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{used}/postgres\n")
+        with Embedded(used):
+            pass
+        stranger.kill()
+
+
+def test_a_postgres_started_by_hand_is_left_alone(tmp_path: Path) -> None:
+    """Its pid file stays; a killed one's goes, and one that is not there is no mistake."""
+    pid_file = tmp_path / "postmaster.pid"
+    forget_postmaster(pid_file)
+    postgres = tmp_path / "postgres"
+    postgres.symlink_to(shutil.which("sleep") or "/bin/sleep")
+    with subprocess.Popen([str(postgres), "60"]) as by_hand:
+        pid_file.write_text(f"{by_hand.pid}\n")
+        forget_postmaster(pid_file)
+        assert pid_file.exists()
+        by_hand.kill()
+    forget_postmaster(pid_file)
+    assert not pid_file.exists()
+
+
 def test_ctrl_c_is_for_the_parent(used: Path) -> None:
     """The servers are no part of its process group: it stops them when it has flushed."""
     embedded = Embedded(used)
@@ -363,10 +389,23 @@ class TestAsRoot:
         with pytest.raises(SettingsError, match="uid 12345 is no user here"):
             Embedded(used).__enter__()
 
-    def test_a_closed_folder_above_is_named(self, folder: Path) -> None:
-        """The servers' user could not reach its files: one line says which folder is closed."""
+    def test_a_closed_folder_above_is_passed_and_stays_closed(self, folder: Path) -> None:
+        """As in a checkout under /root, or one that `mktemp -d` made."""
         closed = folder / "closed"
         closed.mkdir(mode=0o700)
-        with pytest.raises(SettingsError, match=f"to whom {closed} is closed") as caught:
-            Embedded(closed / "data").__enter__()
-        assert "\n" not in str(caught.value)
+        embedded = Embedded(closed / "data")
+        with embedded as stores:
+            remember(stores, "passed")
+            assert remembered(stores) == (["passed"], ["passed"])
+            owners = {psutil.Process(pid).uids().effective for pid in embedded.pids}
+            assert owners == {NOBODY}
+        assert closed.stat().st_mode & 0o777 == 0o700
+
+    def test_servers_behind_a_closed_folder_die_with_their_parent(self, folder: Path) -> None:
+        """The capability does not undo the kernel's promise."""
+        closed = folder / "closed"
+        closed.mkdir(mode=0o700)
+        with parent(closed / "data") as process:
+            pids, _ = started(process)
+            process.kill()
+            wait_until_gone(pids)

@@ -70,18 +70,26 @@ def user_for(data_dir: Path) -> User | None:
     return User(found.pw_uid, found.pw_gid, found.pw_name)
 
 
-def open_way(user: User, data_dir: Path, *binaries: Path) -> None:
-    """Make the data folder the user's to enter; refuse folders above that are closed to it."""
+def open_way(user: User, data_dir: Path, *binaries: Path, can_pass: bool) -> bool:
+    """Make the data folder the user's to enter; whether folders above are closed to it.
+
+    Raises:
+        SettingsError: one is, and the servers can't be given leave to pass (`can_pass`).
+    """
     if not _may_enter(user, data_dir):
         os.chown(data_dir, user.uid, user.gid)
     for place in (data_dir, *binaries):
         for folder in (place, *place.resolve().parents):
-            if not _may_enter(user, folder):
-                raise SettingsError(
-                    f"started as root, the stores run as {user.name}, to whom {folder} is closed:"
-                    f" open it (chmod o+x), start as a normal user, or have {place} elsewhere"
-                    " (TRUNKLINE_DATA_DIR is the data folder's setting)"
-                )
+            if _may_enter(user, folder):
+                continue
+            if can_pass:
+                return True
+            raise SettingsError(
+                f"started as root, the stores run as {user.name}, to whom {folder} is closed:"
+                f" open it (chmod o+x), start as a normal user, or have {place} elsewhere"
+                " (TRUNKLINE_DATA_DIR is the data folder's setting)"
+            )
+    return False
 
 
 def _may_enter(user: User, folder: Path) -> bool:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from trunkline.adapters.embedded import privilege
 from trunkline.adapters.embedded.lock import POLL_S, Steps, locking
 from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, user_for
 from trunkline.adapters.embedded.programs import postgres_folder, valkey_binary
@@ -67,6 +68,7 @@ class Embedded:
         self._servers: list[_Server] = []
         self._lock: int | None = None
         self._user: User | None = None
+        self._keeps_search = False
         self._run_dir = run_dir_for(self.data_dir)
 
     def __enter__(self) -> EmbeddedStores:
@@ -127,7 +129,13 @@ class Embedded:
             postgres, valkey = postgres_folder(self.data_dir / "postgres"), valkey_binary()
             self._user = user_for(self.data_dir)
             if self._user is not None:
-                open_way(self._user, self.data_dir, postgres, valkey.parent)
+                self._keeps_search = open_way(
+                    self._user,
+                    self.data_dir,
+                    postgres,
+                    valkey.parent,
+                    can_pass=privilege.can_share_search(),
+                )
             self._lock = yield from locking(self.data_dir)
             for folder in ("valkey", "logs"):
                 own(self.data_dir / folder, self._user)
@@ -215,14 +223,18 @@ class Embedded:
         assert self._lock is not None
         parent = os.getpid()
         libc = ctypes.CDLL(None)
+        user = self._user
+        keeps_search = self._keeps_search
 
         def tie_to_parent() -> None:
-            # Runs after the change of user, which would undo it.
+            if user is not None and keeps_search:
+                privilege.become(user)
+            # After the change of user, which would undo it.
             libc.prctl(PR_SET_PDEATHSIG, int(end))
             if os.getppid() != parent:
                 os._exit(1)
 
-        user = self._user
+        dropped = user if not keeps_search else None
         path = self.data_dir / "logs" / f"{name}.log"
         # One run's log: it can't grow for ever.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -237,10 +249,10 @@ class Embedded:
                 umask=0o077,
                 start_new_session=True,  # Ctrl-C is for us: the servers end after our last write.
                 pass_fds=[self._lock],
-                preexec_fn=tie_to_parent,  # noqa: PLW1509 - prctl and exit only
-                user=user.uid if user else None,
-                group=user.gid if user else None,
-                extra_groups=[] if user else None,
+                preexec_fn=tie_to_parent,  # noqa: PLW1509 - system calls only
+                user=dropped.uid if dropped else None,
+                group=dropped.gid if dropped else None,
+                extra_groups=[] if dropped else None,
             )
         server = _Server(name, process, end, path)
         self._servers.append(server)
