@@ -53,25 +53,17 @@ CONFIG: Final = Path(__file__).with_name("scene.yaml")
 
 
 @dataclass
-class Scene:
-    """What a test has in its hands."""
+class Stage:
+    """What a test has in its hands, wherever the pod runs."""
 
-    pod: Pod
+    public_url: str
+    """The pod's public port."""
+    internal_url: str
+    """The pod's internal port."""
     carrier: Carrier
     model: RealtimeSimulator
     book: PostgresCallBook
     http: aiohttp.ClientSession
-    settings: Settings
-
-    @property
-    def public_url(self) -> str:
-        """The pod's public port."""
-        return f"http://127.0.0.1:{self.pod.public_port}"
-
-    @property
-    def internal_url(self) -> str:
-        """The pod's internal port."""
-        return f"http://127.0.0.1:{self.pod.internal_port}"
 
     async def call(
         self,
@@ -119,6 +111,14 @@ class Scene:
         return [record for record in self.model.records if record.updates]
 
 
+@dataclass
+class Scene(Stage):
+    """The same with the pod in this process."""
+
+    pod: Pod
+    settings: Settings
+
+
 @asynccontextmanager
 async def scene(
     redis_url: str,
@@ -143,13 +143,23 @@ async def scene(
             pod = await ready
             pool = await postgres.connect(database_url)
             try:
+                public_url = f"http://127.0.0.1:{pod.public_port}"
                 async with (
                     aiohttp.ClientSession() as http,
-                    serve_carrier(_carrier(pod, seed)) as carrier,
+                    serve_carrier(carrier_options(public_url, seed)) as carrier,
                 ):
-                    here = Scene(pod, carrier, realtime, PostgresCallBook(pool), http, given)
+                    here = Scene(
+                        public_url,
+                        f"http://127.0.0.1:{pod.internal_port}",
+                        carrier,
+                        realtime,
+                        PostgresCallBook(pool),
+                        http,
+                        pod,
+                        given,
+                    )
                     yield here
-                    await _assert_clean(here)
+                    await assert_clean(here)
             finally:
                 await pool.close()
                 pod.stop()
@@ -198,18 +208,18 @@ async def _run(
         sockets.close()
 
 
-def _carrier(pod: Pod, seed: int) -> CarrierOptions:
-    base = f"http://127.0.0.1:{pod.public_port}/twilio"
+def carrier_options(public_url: str, seed: int, account: Account | None = None) -> CarrierOptions:
+    """A carrier whose number leads to the pod at this URL."""
     return CarrierOptions(
         voice=recorded(),
-        voice_url=f"{base}/voice",
-        status_url=f"{base}/status",
-        account=Account(),
+        voice_url=f"{public_url}/twilio/voice",
+        status_url=f"{public_url}/twilio/status",
+        account=account or Account(),
         seed=seed,
     )
 
 
-async def _assert_clean(here: Scene) -> None:
+async def assert_clean(here: Stage) -> None:
     """After the calls: nothing of them is left anywhere."""
     loop = asyncio.get_running_loop()
     late = loop.time() + CLEAN_S_MAX
