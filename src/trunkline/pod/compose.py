@@ -11,7 +11,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -72,12 +72,11 @@ def listen(settings: Settings) -> Sockets:
     Raises:
         SettingsError: a port can't be had; it names the setting.
     """
-    public = bind(settings.host, settings.port, "TRUNKLINE_PORT")
-    try:
+    with ExitStack() as undo:
+        public = bind(settings.host, settings.port, "TRUNKLINE_PORT")
+        undo.callback(public.close)
         internal = bind(settings.internal_host, settings.internal_port, "TRUNKLINE_INTERNAL_PORT")
-    except BaseException:
-        public.close()
-        raise
+        undo.pop_all()
     return Sockets(public, internal)
 
 
