@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from trunkline import errors
-from trunkline.errors import CarrierProtocolError, ModelProtocolError, TrunklineError
+from trunkline.errors import Behind, CarrierProtocolError, ModelProtocolError, TrunklineError
 
 FAMILIES = [
     found
@@ -17,7 +17,8 @@ FAMILIES = [
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_failure_of_ours_is_one_family(family: type[TrunklineError]) -> None:
     """The command line catches the root of the tree and prints the text."""
-    assert str(family("what went wrong")) == "what went wrong"
+    place = (1, "0" * 64) if family is Behind else ()
+    assert str(family("what went wrong", *place)) == "what went wrong"
     assert family.__doc__
 
 

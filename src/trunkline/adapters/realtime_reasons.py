@@ -82,7 +82,7 @@ def of_error(code: str | None, kind: str | None) -> str:
     for word in (code, kind):
         if word in CODES:
             return word
-        if word in RENAMED:
+        if word is not None and word in RENAMED:
             return RENAMED[word]
     return "refused"
 
