@@ -237,6 +237,18 @@ async def test_sessions_can_be_stalled_and_expired_by_hand() -> None:
         assert await line.closed() == 1001
 
 
+async def test_no_two_sessions_have_one_name() -> None:
+    """Not of two simulators either, though they begin in the same millisecond."""
+    names = []
+    async with contextlib.AsyncExitStack() as serving_all:
+        simulators = [await serving_all.enter_async_context(serving()) for _ in range(5)]
+        for simulator in simulators:
+            line = await connect(simulator)
+            await line.until(server.SessionCreated)
+            names.append(simulator.sessions[0].name)
+    assert len(set(names)) == len(names)
+
+
 async def test_fragments_are_joined_and_binary_is_refused() -> None:
     """RFC 6455 fragments; events are text."""
     async with serving() as simulator:

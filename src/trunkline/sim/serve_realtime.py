@@ -60,6 +60,10 @@ REASON_BYTES_MAX: Final = 123
 """A close frame has room for no more."""
 
 
+_COUNT: Final = itertools.count(1)
+"""Sessions of this process: two simulators may begin in one millisecond."""
+
+
 class _Connection(WSListener):
     """One WebSocket and its machine; one timer, armed for the machine's next deadline.
 
@@ -213,7 +217,6 @@ class RealtimeSimulator:
         self.faults = Faults(options.faults, time.monotonic())
         self._speech = recorded()
         self._brain = brain or _brain_of(options)
-        self._names = itertools.count(1)
         self._run = f"{time.time_ns() // 1_000_000 % 16**6:06x}"
         self._open: dict[str, _Connection] = {}
         self._records: deque[SessionRecord] = deque(maxlen=RECORDS_MAX)
@@ -277,7 +280,7 @@ class RealtimeSimulator:
         headers = {name.lower(): value for name, value in request.headers.items()}
         match decide(target, headers, self.options, self.faults, now):
             case Accepted() as accepted:
-                name = f"{self._run}{next(self._names)}"
+                name = f"{self._run}{next(_COUNT)}"
                 arguments = (self._brain, self._speech, self.faults, name, now, time.time())
                 return _Connection(self, RealtimeServer(accepted, self.options, *arguments))
             case Refused(status, code, message):
