@@ -5,28 +5,88 @@ from collections.abc import Sequence
 
 from trunkline.adapters.memory.call_log import MemoryCallBook
 from trunkline.adapters.memory.journal import MemoryJournal
-from trunkline.core.ids import CallSid, Epoch
+from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head
 from trunkline.errors import StoreError
+from trunkline.ports import Opening, ResumeRefused, Resumption
 
 
 class FailingJournal(MemoryJournal):
-    """A journal that is away while `away`, and loses the answer of an append when told to."""
+    """A journal that is away while `away`, and loses answers when told to.
+
+    `now_ms` is its time. While `gate` is not set, what it has done is not answered.
+    """
 
     def __init__(self) -> None:
-        super().__init__(lambda: 1_000_000)
+        super().__init__(lambda: self.now_ms)
+        self.now_ms = 1_000_000
         self.away = False
         self.answers_to_lose = 0
         self.appends = 0
+        self.openings = 0
+        self.forgotten: list[CallSid] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def lose(self) -> None:
+        """Everything is gone, as after a restart of a store that kept nothing."""
+        self._calls.clear()
+
+    def lose_tail(self, call: CallSid, keep: int) -> None:
+        """A crash: of the call's entries only the first so many were synced."""
+        del self._calls[call].entries[keep:]
+
+    def holder(self, call: CallSid) -> tuple[Epoch, PodName]:
+        """Who has the call, under which epoch."""
+        held = self._calls[call]
+        return held.epoch, held.pod
+
+    async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
+        """Open, or be away, or open and let the answer get lost."""
+        self.openings += 1
+        self._arrive()
+        opening = await super().open_call(call, pod, incarnation)
+        await self._answer()
+        return opening
+
+    async def resume_call(
+        self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
+    ) -> Resumption | ResumeRefused:
+        """Resume, or be away, or resume and let the answer get lost."""
+        self._arrive()
+        resumed = await super().resume_call(call, epoch, pod, incarnation)
+        await self._answer()
+        return resumed
 
     async def append(
         self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
     ) -> None:
         """Append, or be away, or append and let the answer get lost."""
         self.appends += 1
+        self._arrive()
+        await super().append(call, epoch, head, entries)
+        await self._answer()
+
+    async def forget_call(self, call: CallSid) -> None:
+        """Forget, or be away."""
+        self._arrive()
+        await super().forget_call(call)
+        await self._answer()
+        self.forgotten.append(call)
+
+    async def read(self, call: CallSid) -> list[Entry]:
+        """Read, or be away."""
+        self._arrive()
+        entries = await super().read(call)
+        await self._answer()
+        return entries
+
+    def _arrive(self) -> None:
         if self.away:
             raise StoreError("away")
-        await super().append(call, epoch, head, entries)
+
+    async def _answer(self) -> None:
+        await self.gate.wait()
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise StoreError("answer lost")

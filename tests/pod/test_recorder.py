@@ -11,7 +11,12 @@ from pod.stores import FailingBook, FailingJournal
 from trunkline.core.facts import CallerSaid
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head, chain_hash
-from trunkline.pod.recorder import UNACKED_ENTRIES_MAX, Recorder
+from trunkline.pod.recorder import (
+    TAIL_ENTRIES_MAX,
+    UNACKED_ENTRIES_MAX,
+    UNWRITTEN_ENTRIES_MAX,
+    Recorder,
+)
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
@@ -23,7 +28,7 @@ POD, LIFE = PodName("pod-0"), Incarnation("a")
 class Recording:
     """A recorder at work between two stores."""
 
-    def __init__(self) -> None:
+    def __init__(self, unwritten_max: int = UNWRITTEN_ENTRIES_MAX) -> None:
         self.journal = FailingJournal()
         self.book = FailingBook()
         self.recorder = Recorder(
@@ -32,6 +37,9 @@ class Recording:
             log=logs.get_logger(),
             metrics=Metrics(),
             wall_ms=lambda: 1_767_225_600_000,
+            pod=POD,
+            incarnation=LIFE,
+            unwritten_max=unwritten_max,
         )
 
     async def begin(self, call: CallSid) -> Epoch:
@@ -47,13 +55,14 @@ class Recording:
 
 
 @asynccontextmanager
-async def recording() -> AsyncIterator[Recording]:
+async def recording(here: Recording | None = None) -> AsyncIterator[Recording]:
     """Ends with everything stored: `run` returns by itself."""
-    here = Recording()
+    here = here or Recording()
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         tasks.create_task(here.recorder.run())
         yield here
         here.journal.away = here.book.away = False
+        here.journal.gate.set()
         here.recorder.close()
 
 
@@ -147,17 +156,164 @@ async def test_facts_made_while_a_resume_is_under_way_follow_under_the_new_epoch
         epoch = await here.begin(CALL)
         here.recorder.record(CALL, RECEIVED)
         assert await here.recorder.settle(CALL, 5)
-        with here.recorder.resuming(CALL):
-            resumed = await here.journal.resume_call(CALL, epoch, POD, LIFE)
-            assert not isinstance(resumed, str)
-            here.recorder.record(CALL, SAID)
-            assert not await here.recorder.settle(CALL, 0.05)
-            here.recorder.begin(CALL, resumed.epoch, resumed.head)
+        resumed = await here.journal.resume_call(CALL, epoch, POD, LIFE)
+        assert not isinstance(resumed, str)
+        here.recorder.record(CALL, SAID)
+        assert await here.recorder.settle(CALL, 5)
+        here.recorder.begin(CALL, resumed.epoch, resumed.head)
         here.recorder.record(CALL, ENDED)
         assert await here.recorder.settle(CALL, 10)
         entries = await here.wait_for(CALL, 3)
     assert_chained(CALL, entries)
     assert [entry.epoch for entry in entries] == [epoch, epoch, resumed.epoch]
+
+
+async def test_a_resume_whose_answer_was_lost_costs_no_fact() -> None:
+    """The journal says under which epoch the call is ours; nobody else needs to ask again."""
+    async with recording() as here:
+        epoch = await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        assert await here.recorder.settle(CALL, 5)
+        await here.journal.resume_call(CALL, epoch, POD, LIFE)
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        entries = await here.wait_for(CALL, 2)
+    assert_chained(CALL, entries)
+    assert [entry.kind for entry in entries] == ["call_received", "call_ended"]
+
+
+async def test_who_owns_a_call_is_asked_until_the_journal_answers() -> None:
+    """A refusal and then silence: the facts wait."""
+    async with recording() as here:
+        epoch = await here.begin(CALL)
+        await here.journal.resume_call(CALL, epoch, POD, LIFE)
+        here.journal.answers_to_lose = 1
+        here.recorder.record(CALL, RECEIVED)
+        assert await here.recorder.settle(CALL, 10)
+        await here.wait_for(CALL, 1)
+
+
+async def test_a_tail_that_the_journal_lost_is_appended_again() -> None:
+    """A store that crashed has less than it had acknowledged: no fact is missing in the end."""
+    async with recording() as here:
+        await here.begin(CALL)
+        for fact in (RECEIVED, OPENED, SAID):
+            here.recorder.record(CALL, fact)
+        assert await here.recorder.settle(CALL, 5)
+        here.journal.lose_tail(CALL, 1)
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        assert_chained(CALL, await here.journal.read(CALL))
+        assert len(await here.journal.read(CALL)) == 4
+        assert_chained(CALL, await here.wait_for(CALL, 4))
+    assert here.book.strays == 0
+
+
+async def test_a_journal_that_lost_everything_gets_the_call_again() -> None:
+    """Under a new epoch, for we still carry it; other calls are not held up by it."""
+    async with recording() as here:
+        await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        assert await here.recorder.settle(CALL, 5)
+        here.journal.lose()
+        here.journal.now_ms += 1_000
+        here.recorder.record(CALL, SAID)
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        assert [e.seq for e in await here.journal.read(CALL)] == [1, 2, 3]
+        assert_chained(CALL, await here.wait_for(CALL, 3))
+
+
+async def test_a_tail_beyond_what_is_kept_ends_the_record_of_that_call_alone() -> None:
+    """What can't be mended is said, and does not stand in the way of other calls."""
+    async with recording() as here:
+        await here.begin(CALL)
+        for number in range(TAIL_ENTRIES_MAX + 2):
+            here.recorder.record(CALL, CallerSaid(f"item_{number}", ""))
+        assert await here.recorder.settle(CALL, 5)
+        here.journal.lose_tail(CALL, 1)
+        here.recorder.record(CALL, SAID)
+        assert not await here.recorder.settle(CALL, 5)
+        here.recorder.record(CALL, ENDED)
+        await here.begin(OTHER_CALL)
+        here.recorder.record(OTHER_CALL, RECEIVED)
+        assert await here.recorder.settle(OTHER_CALL, 5)
+    assert here.recorder.backlog() == 0
+
+
+async def test_nothing_follows_an_end() -> None:
+    """A second end or a late fact is refused here: the journal would refuse the whole append."""
+    async with recording() as here:
+        await here.begin(CALL)
+        here.recorder.record(CALL, ENDED)
+        here.recorder.record(CALL, SAID)
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        assert [e.kind for e in await here.wait_for(CALL, 1)] == ["call_ended"]
+
+
+async def test_the_end_is_kept_however_much_waits_before_it() -> None:
+    """A call that outgrew its bound while the journal was away still has its outcome."""
+    async with recording() as here:
+        await here.begin(CALL)
+        here.journal.away = True
+        for number in range(UNACKED_ENTRIES_MAX + 10):
+            here.recorder.record(CALL, CallerSaid(f"item_{number}", ""))
+        here.recorder.record(CALL, ENDED)
+        here.journal.away = False
+        entries = await here.wait_for(CALL, UNACKED_ENTRIES_MAX + 1)
+    assert entries[-1].kind == "call_ended"
+    assert_chained(CALL, entries)
+
+
+async def test_a_call_log_that_is_away_for_long_is_filled_from_the_journal() -> None:
+    """Beyond the bound nothing is kept here but which calls to read back."""
+    here = Recording(unwritten_max=3)
+    async with recording(here):
+        here.book.away = True
+        for call in (CALL, OTHER_CALL):
+            await here.begin(call)
+            for fact in (RECEIVED, SAID, ENDED):
+                here.recorder.record(call, fact)
+            assert await here.recorder.settle(call, 5)
+        assert here.recorder.backlog() <= 3 + 1
+        here.book.away = False
+        for call in (CALL, OTHER_CALL):
+            assert_chained(call, await here.wait_for(call, 3))
+    assert sorted(here.journal.forgotten) == [CALL, OTHER_CALL]
+
+
+async def test_a_journal_that_is_slow_to_forget_does_not_hold_up_the_call_log() -> None:
+    """That a call may go from the journal is the least of all errands."""
+    async with recording() as here:
+        await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        here.recorder.record(CALL, ENDED)
+        await here.begin(OTHER_CALL)
+        here.recorder.record(OTHER_CALL, RECEIVED)
+        assert await here.recorder.settle(CALL, 5)
+        assert await here.recorder.settle(OTHER_CALL, 5)
+        here.book.away = True
+        await here.book.wait_until_asked()
+        here.journal.gate.clear()
+        here.book.away = False
+        await here.wait_for(CALL, 2)
+        await here.wait_for(OTHER_CALL, 1)
+        assert here.journal.forgotten == []
+
+
+async def test_of_a_call_that_is_over_nothing_stays_here() -> None:
+    """Neither of one that was written nor of one that another epoch took."""
+    async with recording() as here:
+        await here.begin(CALL)
+        here.recorder.record(CALL, ENDED)
+        epoch = await here.begin(OTHER_CALL)
+        await here.journal.resume_call(OTHER_CALL, epoch, PodName("pod-1"), Incarnation("b"))
+        here.recorder.record(OTHER_CALL, RECEIVED)
+        assert not await here.recorder.settle(OTHER_CALL, 5)
+        here.recorder.record(OTHER_CALL, ENDED)
+        await here.wait_for(CALL, 1)
+    assert here.recorder.calls == 0
 
 
 async def test_what_the_journal_does_not_take_is_bounded() -> None:

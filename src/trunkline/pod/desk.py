@@ -117,21 +117,20 @@ class Desk:
         call = asked.call
         if (document := self._calls.ended(call)) is not None:
             return document
-        with self._recorder.resuming(call):
-            try:
-                resumed = await self._journal.resume_call(
-                    call, read.epoch, self._me.pod, self._me.incarnation
-                )
-            except StoreError as error:
-                self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-                return documents.wait_and_redirect(self._me.url(f"/twilio/resume/{token}"))
-            match resumed:
-                case ResumeRefused.ENDED:
-                    return await self._after_end(asked)
-                case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
-                    return None
-                case _:
-                    self._recorder.begin(call, resumed.epoch, resumed.head)
+        try:
+            resumed = await self._journal.resume_call(
+                call, read.epoch, self._me.pod, self._me.incarnation
+            )
+        except StoreError as error:
+            self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
+            return documents.wait_and_redirect(self._me.url(f"/twilio/resume/{token}"))
+        match resumed:
+            case ResumeRefused.ENDED:
+                return await self._after_end(asked)
+            case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
+                return None
+            case _:
+                self._recorder.begin(call, resumed.epoch, resumed.head)
         self._clock.set(resumed.now_ms)
         live = self._calls.get(call)
         if live is None:

@@ -87,7 +87,13 @@ class Pod:
         self._ready = False
         self._calls: Calls | None = None
         self._recorder = Recorder(
-            parts.journal, parts.book, log=parts.log, metrics=parts.metrics, wall_ms=wall_ms
+            parts.journal,
+            parts.book,
+            pod=setup.me.pod,
+            incarnation=setup.me.incarnation,
+            log=parts.log,
+            metrics=parts.metrics,
+            wall_ms=wall_ms,
         )
         self._media: MediaHouse | None = None
         self.public_port: int = parts.public.getsockname()[1]
