@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -57,7 +58,7 @@ class Bot:
 
     @property
     def wss(self) -> str:
-        return self.url.replace("http://", "ws://") + "/media"
+        return self.url.replace("http", "ws", 1) + "/media"
 
     def stream(self, after: str = "", parameters: str = "") -> str:
         """A document that opens a stream."""
@@ -129,7 +130,7 @@ async def wait_for(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Bot]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Bot]:
     """The bot on a port of this machine."""
     bot = Bot()
     app = web.Application()
@@ -137,10 +138,10 @@ async def serving() -> AsyncIterator[Bot]:
     app.router.add_route("*", "/{tail:.*}", bot.webhook)
     runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     assert runner.addresses
-    bot.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    bot.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield bot
     finally:

@@ -3,13 +3,16 @@
 import asyncio
 import gc
 import json
+import ssl
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from sim.carrier_bot import Bot, ToyVoice, clear, mark, media, serving, wait_for
+from trunkline.errors import SettingsError
 from trunkline.sim.caller import HangUp, Interrupt, Listen, Pause, Say, Script, WaitForHangUp
 from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN, Callee
 from trunkline.sim.carrier.events import Request
@@ -325,3 +328,39 @@ async def test_an_outbound_call_over_the_api() -> None:
                 assert len((await answer.json())["calls"]) == 2
     assert all(report.direction == "outbound-api" for report in carrier.reports)
     assert all(bytes(report.turns[0].played) == GREETING for report in carrier.reports)
+
+
+KEYS = Path(__file__).parent / "tls"
+"""A certificate of localhost's own, valid from 2020 to 2120; it guards nothing."""
+
+
+async def test_https_and_wss_with_a_certificate_of_the_servers_own() -> None:
+    """Trusted where it is named; else the webhook fails (11205), and a stream would (31910)."""
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_tls.load_cert_chain(KEYS / "cert.pem", KEYS / "key.pem")
+    async with serving(server_tls) as bot:
+        bot.talk = greet
+        bot.documents["/voice"] = bot.stream()
+        script: Script = [Listen(100), HangUp()]
+        trusting = replace(options(bot), ca_file=str(KEYS / "cert.pem"))
+        async with serve_carrier(trusting) as carrier:
+            report = await carrier.place_call(to=TO, from_=FROM, script=script)
+            assert bytes(report.turns[0].played) == GREETING
+            assert bot.upgrades[0]["X-Twilio-Signature"]
+        async with serve_carrier(replace(options(bot), fallback_url=None)) as carrier:
+            report = await carrier.place_call(to=TO, from_=FROM, script=script)
+            assert report.warnings == {11205: 1}
+        async with serving() as plain:
+            plain.documents["/voice"] = bot.stream("<Hangup/>")
+            async with serve_carrier(options(plain)) as carrier:
+                report = await carrier.place_call(to=TO, from_=FROM, script=script)
+                assert report.warnings == {31910: 1}
+
+
+async def test_a_file_without_certificates_is_named() -> None:
+    """One line, before anything is opened."""
+    async with serving() as bot:
+        for file in (__file__, "/nowhere.pem"):
+            with pytest.raises(SettingsError, match=r"holds no certificate"):
+                async with serve_carrier(replace(options(bot), ca_file=file)):
+                    pass

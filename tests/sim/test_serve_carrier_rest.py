@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from trunkline.errors import SettingsError
 from trunkline.sim.carrier.rest import ApiReply, ApiRequest
 from trunkline.sim.serve_carrier_rest import serve_api
 
@@ -62,3 +63,17 @@ async def test_no_port_no_api() -> None:
     """It listens only where it is wanted."""
     async with serve_api(lambda _: ApiReply(200, {}), None) as base:
         assert base is None
+
+
+async def test_a_port_in_use_is_named() -> None:
+    """One line."""
+
+    def answer(_: ApiRequest) -> ApiReply:
+        raise AssertionError
+
+    async with serve_api(answer, 0) as base:
+        assert base is not None
+        port = int(base.rpartition(":")[2])
+        with pytest.raises(SettingsError, match=f"port {port}"):
+            async with serve_api(answer, port):
+                pass

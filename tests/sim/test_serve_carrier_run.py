@@ -100,3 +100,12 @@ def test_the_script_follows_the_options() -> None:
 def test_callers_have_numbers_of_their_own() -> None:
     """Counting on from the first."""
     assert number_after("+15550100099", 2) == "+15550100101"
+
+
+async def test_a_port_in_use_is_one_line() -> None:
+    """A `SettingsError`, not a group of errors."""
+    async with serving() as bot:
+        port = int(bot.url.rpartition(":")[2])
+        plan = options("http://127.0.0.1:1/", calls=0, rest_port=port)
+        with pytest.raises(SettingsError, match=f"port {port}"):
+            await run(plan, voice=ToyVoice())

@@ -63,6 +63,20 @@ def test_a_late_reply_belongs_to_the_turn_before() -> None:
     assert bytes(said.played) == b"r" * 160
 
 
+def test_a_late_reply_that_outlasts_the_utterance_is_no_interruption() -> None:
+    """The person did not cut in: no barge-in time; what comes after the silence is the answer."""
+    book = greeted()
+    book.falls_silent(10.6)
+    book.open(Kind.SAID, "hello", 11.0)
+    book.hears(b"l" * 160, 11.1, 11.12)
+    book.finish(11.11)
+    book.falls_silent(11.12)
+    book.hears(b"r" * 160, 12.0, 12.02)
+    said = book.turns[-1]
+    assert said.silence_ms is None
+    assert bytes(said.played) == b"r" * 160
+
+
 def test_a_reply_that_runs_dry_has_a_hole() -> None:
     """Silence within a turn is a gap; a short one is a hole, a long one a pause."""
     book = greeted()

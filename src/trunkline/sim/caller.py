@@ -280,6 +280,15 @@ class Person:
         """All turns so far, each with the words that were heard in it."""
         return tuple(self.book.turns)
 
+    def last_words(self) -> str:
+        """What was understood last. Cheap: nothing is heard again while the agent speaks."""
+        for turn in reversed(self.book.turns):
+            if turn.bytes_played and not self.book.is_playing:
+                return self.words_heard(turn)
+            if turn.heard:
+                return turn.heard
+        return ""
+
     def words_heard(self, turn: Turn) -> str:
         """What the agent said in a turn, as the person understood it."""
         if turn.heard is None or turn.heard_bytes != turn.bytes_played:

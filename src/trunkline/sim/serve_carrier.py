@@ -19,6 +19,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from trunkline.errors import SettingsError
 from trunkline.sim.caller import Person, Script, Voice
 from trunkline.sim.carrier.account import Account, new_sid
 from trunkline.sim.carrier.call import CarrierCall
@@ -33,7 +34,7 @@ from trunkline.sim.carrier.faults import Faults
 from trunkline.sim.carrier.forms import CallPlan
 from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.carrier.reporting import report_of
-from trunkline.sim.carrier.resources import CalleeBook
+from trunkline.sim.carrier.resources import ApiError, CalleeBook
 from trunkline.sim.carrier.rest import ApiLimits, ApiReply, ApiRequest, CallsApi, Create
 from trunkline.sim.serve_carrier_line import CallView, Line
 from trunkline.sim.serve_carrier_media import CLOSE_S_MAX, OPEN_S_MAX, TIMER_GRAIN_S, Pacer
@@ -79,11 +80,13 @@ class Carrier:
         options: CarrierOptions,
         http: aiohttp.ClientSession,
         tasks: asyncio.TaskGroup,
+        tls: ssl.SSLContext,
+        api_url: str | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.pacer = Pacer(loop)
         self.reports: deque[CallReport] = deque(maxlen=REPORTS_MAX)
-        self.tls = ssl.create_default_context(cafile=options.ca_file)
+        self.tls = tls
         self._options = options
         self._http = http
         self._group = tasks
@@ -95,7 +98,7 @@ class Carrier:
         self._api = CallsApi(self._account, options.limits, options.callees, self._rng)
         self._closed = False
         self._dialling: asyncio.TimerHandle | None = None
-        self.api_url: str | None = None
+        self.api_url = api_url
         """Base of the Calls API, where it listens."""
 
     @property
@@ -157,6 +160,8 @@ class Carrier:
 
     def api(self, request: ApiRequest) -> ApiReply:
         """Answer a request to the Calls API, and do what it asks for."""
+        if self._closed:
+            return ApiReply(503, ApiError(503, 20503, "The service goes away").resource())
         reply, wanted = self._api.handle(request, time.monotonic())
         for order in wanted:
             if isinstance(order, Create):
@@ -246,17 +251,18 @@ class Carrier:
 @asynccontextmanager
 async def serve_carrier(options: CarrierOptions) -> AsyncIterator[Carrier]:
     """A carrier that places calls; with it all its sockets and tasks go."""
-    connector = aiohttp.TCPConnector(limit=0, ssl=_tls(options))
+    tls = _tls(options.ca_file)
+    connector = aiohttp.TCPConnector(limit=0, ssl=tls)
     async with (
         aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), skip_auto_headers=_OURS
         ) as http,
+        serve_api(lambda request: carrier.api(request), options.rest_port) as api_url,  # noqa: PLW0108 - not made yet
         asyncio.TaskGroup() as tasks,
     ):
-        carrier = Carrier(options, http, tasks)
+        carrier = Carrier(options, http, tasks, tls, api_url)
         try:
-            async with serve_api(carrier.api, options.rest_port) as carrier.api_url:
-                yield carrier
+            yield carrier
         finally:
             await carrier.close()
 
@@ -265,5 +271,12 @@ _OURS: Final = ("User-Agent", "Accept")
 """Headers that the machine sets itself."""
 
 
-def _tls(options: CarrierOptions) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=options.ca_file)
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    """The usual authorities, and the server's own where one is given."""
+    tls = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            tls.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one, too.
+            raise SettingsError(f"{ca_file} holds no certificate: {error}") from error
+    return tls

@@ -154,8 +154,6 @@ class Line:
     def view(self, now: float) -> CallView:
         """The call as a row of a table."""
         call = self.call
-        turns = call.person.turns()
-        heard = call.person.words_heard(turns[-1]) if turns else ""
         return CallView(
             sid=call.plan.sid,
             direction=call.plan.direction,
@@ -163,6 +161,6 @@ class Line:
             phase=call.leg.phase,
             doing=call.run.verb,
             seconds=now - call.leg.began_at,
-            turns=len(turns),
-            heard=heard[-HEARD_CHARS_MAX:],
+            turns=len(call.person.book.turns),
+            heard=call.person.last_words()[-HEARD_CHARS_MAX:],
         )

@@ -272,6 +272,14 @@ class Pacer:
     def _fire(self) -> None:
         self._handle = None
         self._at = -math.inf  # No rescheduling while calls are ticked.
+        try:
+            self._tick_due()
+        finally:  # One call's bug shall not stop the others' clock.
+            self._at = math.inf
+            if self._heap and not self._closed:
+                self._schedule(self._heap[0][0])
+
+    def _tick_due(self) -> None:
         heap = self._heap
         while heap:
             now = time.monotonic()
@@ -285,9 +293,6 @@ class Pacer:
             self._late[min(LATE_BUCKETS - 1, int((now - at) * 1000))] += 1
             call.tick(now)
             self.arm(call)
-        self._at = math.inf
-        if heap and not self._closed:
-            self._schedule(heap[0][0])
 
     def late_ms(self, share: float) -> float:
         """So late was the given share of all ticks at most, in whole ms rounded up."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from trunkline.errors import CarrierProtocolError
+from trunkline.errors import CarrierProtocolError, SettingsError
 from trunkline.sim.carrier.resources import ApiError
 from trunkline.sim.carrier.rest import ApiReply, ApiRequest
 from trunkline.wire.webhooks import FORM_BYTES_MAX, parse_form
@@ -38,7 +38,10 @@ async def serve_api(
     runner = web.AppRunner(app, shutdown_timeout=STOP_S_MAX, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, LOOPBACK, port).start()
+        try:
+            await web.TCPSite(runner, LOOPBACK, port).start()
+        except OSError as error:
+            raise SettingsError(f"the Calls API can't listen on port {port}: {error}") from error
         assert runner.addresses
         yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
     finally:

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from trunkline.sim.caller import Script
+from trunkline.sim.caller import Script, WaitForHangUp
 from trunkline.sim.carrier.faults import NO_FAULTS, Faults
 
 USER_AGENT: Final = "TwilioProxy/1.1"
@@ -31,13 +31,16 @@ class Dialled:
     """The caller hangs up while they talk to the dialled person."""
 
 
+PATIENT: Final[Script] = (WaitForHangUp(60.0),)
+
+
 @dataclass(frozen=True, slots=True)
 class Callee:
     """Who is called by an outbound call, and what they do."""
 
     result: Literal["answered", "busy", "no-answer", "failed"] = "answered"
     ring_s: float = 1.0
-    script: Script = ()
+    script: Script = PATIENT
     answered_by: str = "human"
     """The machine detection's verdict."""
     verdict_s: float = 3.5

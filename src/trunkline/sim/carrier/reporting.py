@@ -9,8 +9,9 @@ def report_of(call: CarrierCall) -> CallReport:
     """What the call was like so far."""
     turns = call.person.turns()
     streams = call.streams.reports()
-    sounds = [turn.reply_at for turn in turns if turn.reply_at is not None]
     began = call.streams.first_start_at
+    replies = [turn.reply_at for turn in turns if turn.reply_at is not None]
+    sounds = [at for at in replies if began is not None and at >= began]
     return CallReport(
         sid=call.plan.sid,
         direction=call.plan.direction,

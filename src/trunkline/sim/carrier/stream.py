@@ -6,6 +6,7 @@ of a kind is written down.
 """
 
 import base64
+import math
 import random
 from collections.abc import Mapping
 from enum import StrEnum
@@ -21,19 +22,20 @@ from trunkline.sim.carrier.events import (
     SendFrame,
     SendMessage,
 )
-from trunkline.sim.carrier.faults import Faults, bad_message
+from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.ledger import Ledger
 from trunkline.wire import twilio as wire
+
+PLAY_S: Final = 0.1
+"""How often what was played is handed to the person, where no mark or end comes earlier."""
 
 FRAMES_AT_ONCE_MAX: Final = 50
 """Late frames sent in one go: one second. What is still due follows at once, after the others."""
 
 FRAMES_LATE_MAX: Final = 250
 """Frames later than 5 s are lost audio, not late audio: skipped and counted (31930)."""
-
-LATE_MS: Final = 1.0
 
 MALFORMED: Final = wire.MALFORMED
 NOT_ACCEPTABLE: Final = wire.NOT_ACCEPTABLE
@@ -92,6 +94,8 @@ class MediaStream:
         self._diary = diary
         self._ledger = ledger
         self._queue = PlayQueue()
+        self._play_at = math.inf  # When the queue must be looked at.
+        self._misbehaves = faults != NO_FAULTS
         self._sequence = 0
         self._chunk = 0
         self._skipped = 0
@@ -119,8 +123,7 @@ class MediaStream:
         if self.phase is not StreamPhase.OPEN or self.opened_at is None:
             return None
         due = max(self._due(), self._stalled_until)
-        played = self._queue.deadline()
-        return due if played is None or played > due else played
+        return min(due, self._play_at)
 
     def _due(self) -> float:
         """When the next frame is due, on the clock that began with the stream."""
@@ -159,8 +162,9 @@ class MediaStream:
         if self.phase is not StreamPhase.OPEN:
             return []
         actions: list[Action] = []
-        self._play(now, actions)
-        if self._faults is not None:
+        if now >= self._play_at:
+            self._play(now, actions)
+        if self._misbehaves:
             self._misbehave(now, actions)
         if now < self._stalled_until or self.is_over:
             return actions
@@ -207,6 +211,8 @@ class MediaStream:
         played = self._queue.advance(now)
         if played.ended:
             self._heard(played, actions)
+        due = self._queue.deadline()
+        self._play_at = math.inf if due is None else min(due, now + PLAY_S)
 
     def _heard(self, played: Played, actions: list[Action]) -> None:
         self._bytes_played += len(played.audio)
@@ -245,6 +251,7 @@ class MediaStream:
                 self._bytes_received += len(audio)
                 if not self._queue.add(audio, now):
                     self._bytes_dropped += len(audio)
+                self._play_at = now  # The next tick tells the person that it plays.
             case wire.SendMark():
                 name = message.mark.name
                 if self._queue.is_full_of_marks:

@@ -195,15 +195,11 @@ class Streams:
 
     def _closed(self, stream: MediaStream, event: StreamClosed, now: float) -> Outcome:
         code = event.code
-        was_reset = stream.resets and stream.phase is StreamPhase.CLOSING
-        was_ours = stream.phase is StreamPhase.CLOSING and not was_reset
         stream.closed(code, now)
-        if stream is not self.current:
+        if stream is not self.current:  # Replaced, stopped by us, or a stranger's.
             return Outcome.GOES_ON
         self.current = None
         self._diary.note(now, Said.STREAM_ENDED, f"{stream.sid} {code}")
-        if was_ours:
-            return Outcome.GOES_ON
         if code in CLEAN_CODES:
             self._tell("stream-stopped", stream.sid, now)
             return Outcome.CLOSED
@@ -234,6 +230,8 @@ class Streams:
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
+        if len(self._all) == 1:
+            return self._all[0].deadline()
         times = [at for stream in self._all if (at := stream.deadline()) is not None]
         return min(times, default=None)
 
