@@ -14,8 +14,12 @@ from typing import Final
 from trunkline.adapters.embedded.places import User
 
 CAP_DAC_READ_SEARCH: Final = 2
+CAP_SETPCAP: Final = 8
 CAPABILITY_VERSION_3: Final = 0x20080522
-PR_SET_KEEPCAPS: Final = 8
+PR_SET_SECUREBITS: Final = 28
+SECBIT_NO_SETUID_FIXUP: Final = 4
+"""A change of user changes no capability: we name those that stay. Without it access(2) would
+answer as if there were none, and initdb asks it where PostgreSQL is."""
 PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_RAISE: Final = 2
 
@@ -37,7 +41,8 @@ def can_share_search() -> bool:
     status = Path("/proc/self/status").read_text()
     sets = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Cap"))
     bit = 1 << CAP_DAC_READ_SEARCH
-    return all(int(sets.get(name, "0"), 16) & bit for name in ("CapEff", "CapPrm", "CapBnd"))
+    held = (int(sets.get(name, "0"), 16) for name in ("CapEff", "CapPrm", "CapBnd"))
+    return all(one & bit for one in held) and bool(int(sets["CapEff"], 16) & 1 << CAP_SETPCAP)
 
 
 def become(user: User) -> None:
@@ -48,7 +53,7 @@ def become(user: User) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     bit = 1 << CAP_DAC_READ_SEARCH
     sets = (_Sets * 2)(_Sets(bit, bit, bit), _Sets(0, 0, 0))
-    _checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    _checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
