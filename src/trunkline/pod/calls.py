@@ -23,7 +23,8 @@ from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.slots import Binding, PodSlots
 from trunkline.pod import documents
 from trunkline.pod.directory import Line, Prepared
-from trunkline.pod.runner import CallRunner, SessionDoor, Surroundings, Toolbox
+from trunkline.pod.runner import CallRunner
+from trunkline.pod.surroundings import SessionDoor, Surroundings, Toolbox
 from trunkline.telemetry.logs import LogName
 
 ENDED_CALLS_MAX: Final = 1_000

@@ -26,7 +26,7 @@ from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import HttpServer
 from trunkline.pod.media import MediaHouse, media_protocol
 from trunkline.pod.recorder import Recorder
-from trunkline.pod.runner import Surroundings, Toolbox
+from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.watchdog import Watchdog
 from trunkline.ports import CallBook, Journal

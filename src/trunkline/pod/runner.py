@@ -2,13 +2,15 @@
 
 Everything a call owns hangs on the TaskGroup in `run`: when `run` returns, nothing of the call
 is left in the pod. Events come in by plain calls from the sockets' callbacks; the actions they
-yield are performed before the callback returns, so two events never interleave.
+yield are performed before the callback returns, and an event that an action brings about waits
+until the others are performed: two events never interleave.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Final, Protocol, assert_never
+from functools import partial
+from typing import Final, assert_never
 
 from trunkline.call.actions import (
     Action,
@@ -33,16 +35,13 @@ from trunkline.call.events import (
 )
 from trunkline.call.machine import Call
 from trunkline.call.plan import CallPlan
-from trunkline.core.facts import CallEnded, Fact, Outcome, SessionOpened
+from trunkline.core import facts
+from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.core.ids import CallSid, StreamSid
 from trunkline.errors import ModelError, ModelProtocolError
-from trunkline.pod.door import Acquired
-from trunkline.pod.media import MediaSocket
-from trunkline.pod.recorder import Recorder
-from trunkline.pod.tools.run import ToolResult
+from trunkline.pod.surroundings import SessionDoor, StreamSocket, Surroundings, Toolbox
 from trunkline.ports import ModelSession
-from trunkline.telemetry.logs import Log, LogName
-from trunkline.telemetry.metrics import Metrics
+from trunkline.telemetry.logs import LogName
 from trunkline.wire import twilio
 from trunkline.wire.realtime import client, server
 
@@ -58,33 +57,9 @@ REFUSED_MODEL_MESSAGES_MAX: Final = 100
 """Messages of one session that were no messages; at the next the session counts as lost."""
 
 
-class SessionDoor(Protocol):
-    """Where a call's session comes from and goes to."""
-
-    async def acquire(self) -> Acquired:
-        """A session that no caller has used, or `ModelError`."""
-        ...
-
-    def release(self, session: ModelSession, *, clean: bool) -> None:
-        """Give it back: a session that has had a caller's settings is closed."""
-        ...
-
-
-class Toolbox(Protocol):
-    """Who runs a call's tools."""
-
-    async def run(self, name: str, arguments: str, call_id: str) -> ToolResult:
-        """Run one tool to its end. Never raises."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a runner uses of its pod."""
-
-    recorder: Recorder
-    log: Log
-    metrics: Metrics
+Work = Callable[[], Coroutine[None, None, None]]
+"""What a task of a call will do. It is no coroutine before the task runs: one that never does would
+warn of it."""
 
 
 class CallRunner:
@@ -111,13 +86,17 @@ class CallRunner:
         self._around = around
         self._on_fact = on_fact
         self._loop = asyncio.get_running_loop()
-        self._socket: MediaSocket | None = None
+        self._socket: StreamSocket | None = None
         self._session: ModelSession | None = None
         self._refused_model_messages = 0
+        self._acting = False
+        self._later: deque[Event] = deque()
+        """Events that an action of the present one has brought about: a few at most."""
+        self._end_recorded = False
         self._over = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._running_tasks: set[asyncio.Task[None]] = set()
-        self._waiting: list[tuple[Coroutine[None, None, None], str]] = []
+        self._waiting: list[tuple[Work, str]] = []
         self._running_tools: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -126,8 +105,12 @@ class CallRunner:
         """Where the call is in its life."""
         return self._machine.phase.value
 
+    def deadline(self) -> float | None:
+        """When the call's timer fires next, if it is set."""
+        return None if self._timer is None else self._timer.when()
+
     async def run(self) -> None:
-        """Carry the call to its end, and leave nothing of it behind."""
+        """Carry the call to its end, and leave nothing of it behind. A bug ends this call only."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -136,28 +119,40 @@ class CallRunner:
                 self._waiting.clear()
                 await self._over.wait()
                 await self._leave()
+        except Exception as bug:  # noqa: BLE001 - the root of a call: a bug ends this one only
+            self._fail(bug)
         finally:
-            self._tasks = None
-            self._disarm()
-            self._drop_session()
-            if self._socket is not None:
-                self._socket.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of all that the call holds, at once: `run` is over, or was never entered."""
+        if self.ended is None:
+            self.ended = EndCall(Outcome.FAILED, "abandoned")
+        self._tasks = None
+        self._waiting.clear()
+        self._disarm()
+        self._drop_session()
+        if self._socket is not None:
+            self._socket.close()
 
     # Events: from the sockets' callbacks, the pod's HTTP side, and the tasks below.
 
-    def stream_started(self, socket: MediaSocket, stream: StreamSid) -> None:
+    def stream_started(self, socket: StreamSocket, stream: StreamSid) -> None:
         """A stream with a valid ticket takes the call; an older one is closed."""
+        if self.ended is not None:
+            socket.close()
+            return
         older, self._socket = self._socket, socket
         if older is not None and older is not socket:
             older.close()
         self.feed(StreamStarted(stream))
 
-    def from_carrier(self, socket: MediaSocket, message: twilio.FromCarrier) -> None:
+    def from_carrier(self, socket: StreamSocket, message: twilio.FromCarrier) -> None:
         """A message of a stream; those of a stream that was replaced are ignored."""
         if socket is self._socket:
             self.feed(message)
 
-    def stream_lost(self, socket: MediaSocket, reason: str) -> None:
+    def stream_lost(self, socket: StreamSocket, reason: str) -> None:
         """The socket is gone without our doing."""
         if socket is self._socket:
             self._socket = None
@@ -175,31 +170,41 @@ class CallRunner:
         """Let the call decide, do what it says, and set the timer to its next deadline."""
         if self.ended is not None:
             return
-        try:
-            now = self._loop.time()
-            for action in self._machine.receive(event, now):
-                self._perform(action)
-            self._arm()
-        except Exception as bug:  # noqa: BLE001 - the root of a call: a bug ends this one only
-            self._fail(bug)
+        if self._acting:
+            self._later.append(event)
+        else:
+            self._act(event)
 
     def _tick(self) -> None:
         self._timer = None
-        if self.ended is not None:
-            return
+        if self.ended is None:
+            self._act(None)
+
+    def _act(self, event: Event | None) -> None:
+        """Perform what follows from an event, or from the time; then what those actions caused."""
+        machine, now = self._machine, self._loop.time()
+        self._acting = True
         try:
-            for action in self._machine.tick(self._loop.time()):
+            actions = machine.tick(now) if event is None else machine.receive(event, now)
+            for action in actions:
                 self._perform(action)
+            while self._later and self.ended is None:
+                for action in machine.receive(self._later.popleft(), now):
+                    self._perform(action)
             self._arm()
         except Exception as bug:  # noqa: BLE001 - the root of a call: a bug ends this one only
             self._fail(bug)
+        finally:
+            self._acting = False
 
     def _fail(self, bug: Exception) -> None:
         self._around.log.failure(LogName.CALL_BROKE, bug, call=self.call)
-        if self.ended is None:
-            end = EndCall(Outcome.FAILED, "bug")
+        if self.ended is not None:
+            return
+        end = EndCall(Outcome.FAILED, "bug")
+        self._end(end)
+        if not self._end_recorded:
             self._record(CallEnded(end.outcome, end.reason))
-            self._end(end)
 
     # Actions.
 
@@ -216,9 +221,11 @@ class CallRunner:
                 self._around.metrics.noted(action.name, action.detail, action.value)
                 self._around.log.note(action.name, action.detail, action.value, call=self.call)
             case OpenModel():
-                self._start(self._open_model(), "open model")
+                self._start(self._open_model, "open model")
             case RunTool():
-                self._start(self._run_tool(action), f"tool {action.call_id}")
+                task = self._start(partial(self._run_tool, action), f"tool {action.call_id}")
+                assert task is not None, "a tool is wished for by a session, which `run` opened"
+                self._running_tools[action.call_id] = task
             case CancelTool():
                 if (task := self._running_tools.pop(action.call_id, None)) is not None:
                     task.cancel()
@@ -238,29 +245,55 @@ class CallRunner:
         session.send(client.encode(event))
 
     def _record(self, fact: Fact) -> None:
+        if isinstance(fact, CallEnded):
+            self._end_recorded = True
         self._around.recorder.record(self.call, fact)
-        if isinstance(fact, SessionOpened):
-            self._around.metrics.session_acquired(fact.source, fact.waited_ms / 1000)
+        self._tell(fact)
         if self._on_fact is not None:
             self._on_fact(fact)
+
+    def _tell(self, fact: Fact) -> None:
+        """Streams and sessions that come and go are told to operators too."""
+        log, metrics = self._around.log, self._around.metrics
+        match fact:
+            case facts.StreamOpened():
+                metrics.stream_opened()
+                log.info(LogName.STREAM_OPENED, call=self.call, stream=fact.stream_sid)
+            case facts.StreamLost():
+                log.warning(
+                    LogName.STREAM_LOST,
+                    call=self.call,
+                    stream=fact.stream_sid,
+                    reason=fact.reason,
+                )
+            case facts.SessionOpened():
+                metrics.session_acquired(fact.source, fact.waited_ms / 1000)
+                log.info(
+                    LogName.SESSION_OPENED, call=self.call, source=fact.source, ms=fact.waited_ms
+                )
+            case facts.SessionLost():
+                log.warning(LogName.SESSION_LOST, call=self.call, reason=fact.reason)
+            case _:
+                pass
 
     def _end(self, end: EndCall) -> None:
         self.ended = end
         self._disarm()
         self._over.set()
 
-    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+    def _start(self, work: Work, name: str) -> asyncio.Task[None] | None:
         if self._tasks is None:
             # The first stream may come before the pod's loop has entered `run`.
             self._waiting.append((work, name))
-            return
+            return None
         task = self._tasks.create_task(self._guarded(work), name=name)
         self._running_tasks.add(task)
         task.add_done_callback(self._running_tasks.discard)
+        return task
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except Exception as bug:  # noqa: BLE001 - the root of a call: a bug ends this one only
             self._fail(bug)
 
@@ -308,6 +341,8 @@ class CallRunner:
         self.feed(event)
 
     def _model_lost(self, reason: str) -> None:
+        if self._session is None:
+            return  # We gave it back: its end is our doing.
         self._drop_session()
         self._around.metrics.realtime_failed(reason)
         self.feed(ModelLost(reason))
@@ -321,9 +356,6 @@ class CallRunner:
     # Tools.
 
     async def _run_tool(self, order: RunTool) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._running_tools[order.call_id] = task
         began = self._loop.time()
         try:
             result = await self._tools.run(order.name, order.arguments, order.call_id)

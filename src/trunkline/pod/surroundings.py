@@ -1,0 +1,57 @@
+"""What a call's runner asks of its pod."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from trunkline.pod.door import Acquired
+from trunkline.pod.recorder import Recorder
+from trunkline.pod.tools.run import ToolResult
+from trunkline.ports import ModelSession
+from trunkline.telemetry.logs import Log
+from trunkline.telemetry.metrics import Metrics
+from trunkline.wire import twilio
+
+
+class StreamSocket(Protocol):
+    """One stream's socket."""
+
+    def send(self, message: twilio.ToCarrier) -> None:
+        """Write a message; never waits. A socket that is gone swallows it."""
+        ...
+
+    def close(self) -> None:
+        """Close the stream: the carrier goes on with the next verb. Twice does nothing."""
+        ...
+
+    async def wait_gone(self) -> None:
+        """Return when the socket is gone, soon after `close`."""
+        ...
+
+
+class SessionDoor(Protocol):
+    """Where a call's session comes from and goes to."""
+
+    async def acquire(self) -> Acquired:
+        """A session that no caller has used, or `ModelError`."""
+        ...
+
+    def release(self, session: ModelSession, *, clean: bool) -> None:
+        """Give it back: a session that has had a caller's settings is closed."""
+        ...
+
+
+class Toolbox(Protocol):
+    """Who runs a call's tools."""
+
+    async def run(self, name: str, arguments: str, call_id: str) -> ToolResult:
+        """Run one tool to its end. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a runner uses of its pod."""
+
+    recorder: Recorder
+    log: Log
+    metrics: Metrics
