@@ -12,7 +12,6 @@ from folders import open_folder
 from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
 from trunkline.adapters.postgres.migrate import migrate
 
-
 # A shared machine is slow at times: how long an example takes says nothing about our code.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
