@@ -4,14 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import (
-    INBOUND_HOLD_S,
-    Binding,
-    Full,
-    FullReason,
-    PodSlots,
-    Reserved,
-)
+from trunkline.core.slots import NEXT, Binding, Full, FullReason, PodSlots, Reserved, Standing
 
 ONE, TWO, THREE = CallSid("CA1"), CallSid("CA2"), CallSid("CA3")
 E1, E2, E3 = Epoch(1), Epoch(2), Epoch(3)
@@ -153,6 +146,7 @@ class Histories(RuleBasedStateMachine):
         self.talking: set[CallSid] = set()
         self.epochs: dict[CallSid, Epoch] = {}
         self.closed = False
+        self.stood = {CallSid(f"CA{number}"): Standing.FREE for number in range(1, 7)}
 
     def forget(self, call: CallSid) -> None:
         """The call has no slot."""
@@ -231,6 +225,14 @@ class Histories(RuleBasedStateMachine):
         assert self.slots.reserved == len(self.waiting)
         assert self.slots.bound == len(self.talking)
         assert self.slots.deadline() == min(self.waiting.values(), default=None)
+
+    @invariant()
+    def only_the_table_s_moves_are_made(self) -> None:
+        """The diagram in the documentation is drawn from the same table."""
+        for call, before in self.stood.items():
+            now = self.slots.standing(call)
+            assert now is before or now in NEXT[before]
+            self.stood[call] = now
 
     def teardown(self) -> None:
         """Every call ends: nothing is left."""

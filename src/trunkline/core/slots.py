@@ -1,17 +1,40 @@
 """The right to carry one call on this pod: one pod's own ledger.
 
-    free ──reserve──▶ reserved ──bind──▶ bound ──release──▶ free
-                          └──expire, release──▶ free
-
 A slot carries at most one call and a call holds at most one slot. Over several pods a store's
 script decides; this ledger then still binds: it is the pod's own cap when the store is away.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from trunkline.core.ids import CallSid, Epoch
+
+
+class Standing(StrEnum):
+    """Where a call stands with this pod's slots."""
+
+    FREE = "free"
+    """It has none."""
+    RESERVED = "reserved"
+    """One waits for its stream."""
+    BOUND = "bound"
+    """Its stream has started."""
+
+
+NEXT: Final[Mapping[Standing, Mapping[Standing, str]]] = MappingProxyType(
+    {
+        Standing.FREE: {Standing.RESERVED: "reserve, unless full or draining"},
+        Standing.RESERVED: {
+            Standing.BOUND: "bind, when start brings a good ticket",
+            Standing.FREE: "expire after 15 s, or release",
+        },
+        Standing.BOUND: {Standing.FREE: "release, at the end of the call"},
+    }
+)
+"""`docs/explain/stream.md` is drawn from it."""
 
 INBOUND_HOLD_S: Final = 15.0
 """A slot reserved for so long without a `start` is free again."""
@@ -82,6 +105,13 @@ class PodSlots:
     def closed(self) -> bool:
         """Whether new calls are refused because the pod drains."""
         return self._closed
+
+    def standing(self, call: CallSid) -> Standing:
+        """Where this call stands; a reservation stands until `expire` has freed it."""
+        slot = self._slots.get(call)
+        if slot is None:
+            return Standing.FREE
+        return Standing.BOUND if slot.expires_at is None else Standing.RESERVED
 
     @property
     def reserved(self) -> int:
