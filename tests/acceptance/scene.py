@@ -10,8 +10,8 @@ carrier, no call, socket, task or unwritten fact in the pod. The scene checks it
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +64,8 @@ class Stage:
     model: RealtimeSimulator
     book: PostgresCallBook
     http: aiohttp.ClientSession
+    more_models: Mapping[str, RealtimeSimulator] = field(default_factory=dict, kw_only=True)
+    """Models besides the usual one, by name."""
 
     async def call(
         self,
@@ -107,8 +109,9 @@ class Stage:
         return view
 
     def sessions(self) -> list[SessionRecord]:
-        """Sessions that had a caller."""
-        return [record for record in self.model.records if record.updates]
+        """Sessions that had a caller, of all models."""
+        models = (self.model, *self.more_models.values())
+        return [record for model in models for record in model.records if record.updates]
 
 
 @dataclass
@@ -128,15 +131,25 @@ async def scene(
     environ: Mapping[str, str] | None = None,
     model: RealtimeSimOptions | None = None,
     brain: Brain | None = None,
+    more_models: Mapping[str, RealtimeSimOptions] | None = None,
     seed: int = 1,
 ) -> AsyncIterator[Scene]:
-    """Play in it, then see that nothing is left."""
+    """Play in it, then see that nothing is left.
+
+    Of `more_models` each is served too; `@NAME@` in the config stands for its address.
+    """
     loop = asyncio.get_running_loop()
-    content = CONFIG.read_bytes() if config is None else config.encode()
+    content = CONFIG.read_text() if config is None else config
     options = model or RealtimeSimOptions(keys=(KEY,))
-    async with serve_realtime("127.0.0.1", 0, options, brain) as realtime:
+    async with AsyncExitStack() as far:
+        realtime = await far.enter_async_context(serve_realtime("127.0.0.1", 0, options, brain))
+        more: dict[str, RealtimeSimulator] = {}
+        for name, other in (more_models or {}).items():
+            serving = serve_realtime("127.0.0.1", 0, other, brain)
+            more[name] = await far.enter_async_context(serving)
+            content = content.replace(f"@{name}@", more[name].url)
         given, sockets = _settings(realtime.url, environ or {})
-        file = read(content, CONFIG)
+        file = read(content.encode(), CONFIG)
         ready: asyncio.Future[Pod] = loop.create_future()
         async with asyncio.timeout(SCENE_S_MAX), asyncio.TaskGroup() as tasks:
             tasks.create_task(_run(given, file, sockets, redis_url, database_url, ready.set_result))
@@ -157,6 +170,7 @@ async def scene(
                         http,
                         pod,
                         given,
+                        more_models=more,
                     )
                     yield here
                     await assert_clean(here)
