@@ -4,7 +4,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import NEXT, Binding, Full, FullReason, PodSlots, Reserved, Standing
+from trunkline.core.slots import (
+    INBOUND_HOLD_S,
+    NEXT,
+    Binding,
+    Full,
+    FullReason,
+    PodSlots,
+    Reserved,
+    Standing,
+)
 
 ONE, TWO, THREE = CallSid("CA1"), CallSid("CA2"), CallSid("CA3")
 E1, E2, E3 = Epoch(1), Epoch(2), Epoch(3)
