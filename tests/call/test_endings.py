@@ -50,6 +50,14 @@ def test_the_longest_call_ends_with_a_goodbye() -> None:
     script << EndCall(Outcome.TIMED_OUT, "call_s_max")
 
 
+def test_the_longest_call_ends_a_caller_who_speaks_and_speaks() -> None:
+    """The goodbye does not wait for an end of speech that the model will not hear."""
+    script = talking(plan(limits=Limits(call_s_max=10.0)))
+    script.wait(9.0)
+    script >> speaks()
+    script.wait(1.0) << client.CreateResponse(TIME_IS_UP, "response_1")
+
+
 def test_the_goodbye_of_the_longest_call_waits_for_the_answer_under_way() -> None:
     """Nobody is cut off in mid-word by us; the limit of goodbyes bounds both."""
     script = talking(plan(limits=Limits(call_s_max=10.0, goodbye_s_max=8.0)))

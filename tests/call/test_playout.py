@@ -223,12 +223,28 @@ def test_a_replay_ends_where_the_kept_audio_has_a_hole() -> None:
     account = playout()
     for _ in range(20):
         account.send("i", audio(1000), 0.0)
-    account.echoed("m5", 5.0)
-    account.send("i", audio(1000, byte=b"\x01"), 5.0)
-    account.lose(5.0)
-    actions, cut = account.resume(NEXT_SID, 6.0)
-    assert replayed(actions) == b"\xff" * 8 * 7000
+    account.echoed("m10", 10.0)
+    account.send("i", audio(1000, byte=b"\x01"), 10.0)
+    account.lose(10.0)
+    actions, cut = account.resume(NEXT_SID, 11.0)
+    assert replayed(actions) == b"\xff" * 8 * 2000
     assert cut == ["i"]
+
+
+def test_an_item_whose_account_is_closed_is_nobodys() -> None:
+    """Its audio may still stand in the queue: it is proven, replayed and cut like our own."""
+    account = playout()
+    account.send("i", audio(500), 0.0)
+    account.forget("i")
+    account.echoed("m1", 0.5)
+    assert account.heard("i", 0.5) == Heard(0, 0)
+    for _ in range(13):
+        account.send("j", audio(1000), 0.5)
+    account.forget("j")
+    account.send(None, audio(300), 0.5)
+    account.lose(0.5)
+    actions, cut = account.resume(NEXT_SID, 1.0)
+    assert (len(replayed(actions)), cut) == (8 * 12_000, [])
 
 
 def test_audio_is_sent_as_it_came_with_marks_between() -> None:

@@ -89,6 +89,16 @@ def test_what_failed_is_wished_for_again() -> None:
         assert other.failed(10.0) is (number <= RETRIES_MAX)
 
 
+def test_what_failed_is_not_what_was_asked_for_before() -> None:
+    """A response of the model's own took the place of ours: its failure repeats no order."""
+    responses = asked("greet")
+    responses.created("ours", 10.0)
+    responses.created("its own", 10.0)
+    assert responses.done("its own")
+    responses.failed(10.0)
+    assert responses.wish == Wish()
+
+
 def test_a_refusal_for_another_response_keeps_the_wish_and_counts_nothing() -> None:
     """Whether that response has been announced or not."""
     for announced in (True, False):

@@ -17,19 +17,21 @@ from call.script import (
     error,
     media,
     plan,
+    sent,
     speaks,
     talking,
 )
-from trunkline.call import wording
-from trunkline.call.actions import EndCall, Note, NoteName, OpenModel
+from trunkline.call import sessions, wording
+from trunkline.call.actions import EndCall, Note, NoteName, OpenModel, ToCaller
 from trunkline.call.events import ModelLost, ModelOpened, StreamStarted
 from trunkline.call.machine import Call
 from trunkline.call.phases import Phase
 from trunkline.call.plan import Limits
+from trunkline.call.state import State
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
-from trunkline.wire.realtime.items import InputText, Message
+from trunkline.wire.realtime.items import FunctionCall, InputText, Message
 
 
 def opening(greeting: str = "") -> Script:
@@ -159,6 +161,25 @@ def test_what_changes_nothing_brings_nothing() -> None:
     script >> server.SessionUpdated(VIEW)
     script >> server.SessionCreated(VIEW) << Note(NoteName.UNEXPECTED, "session_created")
     script >> server.Unknown("x") << Note(NoteName.UNEXPECTED, "unknown_event")
+
+
+def test_audio_is_passed_on_by_the_long_way_too() -> None:
+    """The machine takes it out of the way for speed; the meaning is the same."""
+    call_plan = plan()
+    state = State(call_plan, call_plan.agents["desk"], phase=Phase.TALKING)
+    state.voice.playout.stream_sid = SID
+    sessions.received(state, delta("r1", "i1", audio(20)))
+    assert state.out == [ToCaller(sent(audio(20)))]
+
+
+def test_only_named_messages_can_be_deleted() -> None:
+    """What a response that was broken into made besides is left alone."""
+    script = talking()
+    script.see(created("r1"), speaks())
+    nameless = Message("assistant", [InputText("x")])
+    call = FunctionCall("book", "{}", "c1", status="incomplete")
+    response = server.Response("r1", "cancelled", None, [nameless, call])
+    script >> server.ResponseDone(response)
 
 
 def test_tokens_are_summed() -> None:

@@ -103,6 +103,13 @@ def test_a_lost_stream_is_no_silence() -> None:
     script.wait(0.1) << client.CreateResponse
 
 
+def test_keys_being_pressed_are_no_silence() -> None:
+    """However short the caller may be silent."""
+    script = talking(plan(limits=Limits(idle_s=1.0)))
+    script >> key("1")
+    script.wait(2.0) << facts.DigitsPressed << client.CreateItem << client.CreateResponse
+
+
 def test_a_response_without_a_sign_of_life_ends_the_call() -> None:
     """Any event of it is a sign; half a minute without one is its session's death."""
     script = talking(plan(agent(greeting="Hello.")))

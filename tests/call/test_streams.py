@@ -69,6 +69,14 @@ def test_a_frame_out_of_order_is_counted_and_passed_on(number: str | int) -> Non
     assert script.call.frames_out_of_order == 1
 
 
+def test_each_stream_counts_its_frames_anew() -> None:
+    """The first frame of the next stream is in order."""
+    script = talking()
+    script.see(media("abcd", number="7"), StreamStarted(NEXT_SID))
+    script >> media("efgh", sid=NEXT_SID, number="2") << client.AppendAudio("efgh")
+    assert script.call.frames_out_of_order == 0
+
+
 def test_the_model_hears_the_last_second_before_it_was_ready() -> None:
     """What the caller said meanwhile is passed on once settings hold; older audio is dropped."""
     script = Script(Call(plan()))

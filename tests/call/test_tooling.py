@@ -8,6 +8,7 @@ import pytest
 from call.script import (
     BUILT_INS,
     FILLER,
+    NEXT_SID,
     SID,
     VIEW,
     Script,
@@ -33,7 +34,7 @@ from call.script import (
 )
 from trunkline.call import wording
 from trunkline.call.actions import CancelTool, EndCall, Note, NoteName, RunTool
-from trunkline.call.events import ToolReturned
+from trunkline.call.events import StreamLost, StreamStarted, ToolReturned
 from trunkline.call.phases import Phase
 from trunkline.call.plan import Limits, Tool, ToolKind
 from trunkline.call.tools import ARGUMENTS_CHARS_MAX, OUTPUT_CHARS_MAX, RUNNING_MAX
@@ -272,6 +273,24 @@ def test_speech_into_a_filler_clears_it() -> None:
     script >> speaks() << SendClear(SID) << Note(NoteName.BARGE_IN, "speech", 0.0)
 
 
+def test_no_filler_without_a_stream() -> None:
+    """It comes on the next one, if the tool still runs; nothing of it is replayed."""
+    script = with_tools()
+    script.see(calls("r1", "c1", "look_up"), done("r1"), StreamLost("reset"))
+    script.wait(3.0)
+    script >> StreamStarted(NEXT_SID) << facts.StreamOpened << facts.CallResumed
+    script << sent(FILLER.payload, sid=NEXT_SID) << marked("m1", sid=NEXT_SID)
+    script << Note(NoteName.FILLER)
+
+
+def test_a_caller_who_spoke_when_the_stream_was_lost_is_not_waited_for() -> None:
+    """The end of their speech would be in frames that do not come."""
+    script = with_tools()
+    script.see(calls("r1", "c1", "book"), done("r1"), speaks(), StreamLost("reset"))
+    script >> ToolReturned("c1", ok=True, output="ok") << facts.ToolFinished
+    script << client.CreateItem << client.CreateResponse
+
+
 def test_without_fillers_there_is_silence() -> None:
     """A plan may have none."""
     script = talking(plan(agent(tools=(LOOK_UP,)), fillers=()))
@@ -323,8 +342,32 @@ def test_a_caller_who_speaks_into_the_goodbye_is_heard(event: server.SpeechStart
     script.see(calls("r1", "c1", "end_call"), done("r1"))
     script >> event << Note(NoteName.PHASE, "talking") << SendClear(SID)
     script << client.DeleteItem("i1") << facts.BargedIn << facts.AgentSaid
-    script.wait(1.0)
     assert script.call.phase is Phase.TALKING
+    script.pass_over(17.0)
+    assert script.call.phase is Phase.TALKING
+
+
+def test_a_goodbye_that_was_taken_back_is_not_said() -> None:
+    """Neither when it had failed and waited for its next try."""
+    script = with_tools()
+    script.see(calls("r1", "c1", "end_call"), done("r1"), created("r2"), done("r2", "failed"))
+    script.see(speaks(), pauses())
+    script.wait(5.0)
+
+
+def test_a_response_that_ends_the_call_and_fails_is_followed_by_a_goodbye() -> None:
+    """What it should have said is not known: it is told to say goodbye."""
+    script = answering(with_tools(), ms=100)
+    script.see(calls("r1", "c1", "end_call"), done("r1", "failed"))
+    order = wording.for_one_response("You are desk.", wording.SAY_GOODBYE)
+    script.wait(0.5) << client.CreateResponse(client.ResponseOptions(order), "response_1")
+
+
+def test_a_call_that_is_ending_wants_no_other_answer() -> None:
+    """What was wished for before is not said after the goodbye."""
+    script = answering(with_tools(greeting="Clinic here."), ms=100)
+    script.see(calls("r1", "c1", "handoff", '{"agent": "clinic"}'), calls("r1", "c2", "end_call"))
+    script >> done("r1") << marked("m1")
 
 
 def test_a_response_that_the_caller_broke_into_ends_no_call() -> None:
@@ -341,6 +384,14 @@ def test_a_response_that_the_caller_broke_into_ends_no_call() -> None:
     script.see(pauses())
     script >> calls("r1", "c2", "transfer_call", '{"target": "sales"}')
     script << facts.ToolCalled << facts.ToolFinished << output("c2", wording.NOT_ENDING, 2)
+
+
+def test_an_order_to_end_that_comes_late_while_the_caller_speaks_is_refused() -> None:
+    """Though nobody broke into its response."""
+    script = with_tools()
+    script.see(done("r1"), speaks())
+    script >> calls("r1", "c1", "end_call") << facts.ToolCalled << facts.ToolFinished
+    script << output("c1", wording.NOT_ENDING)
 
 
 def test_a_call_that_is_ending_takes_no_other_order() -> None:
@@ -459,6 +510,13 @@ def test_a_handoff_that_the_session_refuses_is_taken_back() -> None:
     script >> error("invalid_value", event_id="handoff_ours_1")
     script << facts.HandedOff("clinic", "desk")
     script >> calls("r1", "c2", "book") << facts.ToolCalled << RunTool("c2", "book", "{}")
+
+
+def test_a_handoff_that_was_confirmed_stays() -> None:
+    """A later error takes nothing back."""
+    script = with_tools()
+    script.see(calls("r1", "c1", "handoff", '{"agent": "clinic"}'), server.SessionUpdated(VIEW))
+    script >> error("invalid_value", event_id="handoff_ours_1")
 
 
 def test_a_handoff_to_a_stranger_is_refused() -> None:

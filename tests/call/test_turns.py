@@ -23,14 +23,14 @@ from call.script import (
     words,
 )
 from trunkline.call import wording
-from trunkline.call.actions import EndCall, Note, NoteName
+from trunkline.call.actions import EndCall, Note, NoteName, ToCaller
 from trunkline.call.events import CallerHungUp, StreamLost
 from trunkline.call.plan import Limits
 from trunkline.call.turns import SPEECH_S_MAX
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
-from trunkline.wire.realtime.items import Message, OutputAudio, OutputText
+from trunkline.wire.realtime.items import Content, Message, OutputAudio, OutputText
 from trunkline.wire.realtime.session import SemanticVad, ServerVad
 from trunkline.wire.twilio import SendClear
 
@@ -59,6 +59,14 @@ def test_a_turn() -> None:
     script >> echo("m1") << facts.AgentSaid("i1", "desk", "Hello there.", "Hello there.", 400, 400)
     script >> CallerHungUp("completed")
     script << facts.CallEnded(Outcome.CALLER_ENDED, "completed", turns=1) << EndCall
+
+
+def test_a_turn_that_goes_on_was_not_answered() -> None:
+    """Audio that comes while the caller speaks again is no answer to what they said before."""
+    script = talking()
+    script.see(speaks(), pauses(), speaks())
+    brought = script.call.receive(delta("r1", "i1", audio(20)), script.now)
+    assert brought == [ToCaller(sent(audio(20)))]
 
 
 def test_what_the_caller_said_is_written_down_once() -> None:
@@ -122,7 +130,8 @@ def test_words_come_in_pieces() -> None:
 def test_an_item_of_text_alone_is_written_down_as_not_heard() -> None:
     """A model that answers in text is not heard, and the record says so."""
     script = talking()
-    text = Message("assistant", [OutputText("Hello "), OutputAudio(transcript="there")], "i1")
+    parts: list[Content] = [OutputText("Hello "), OutputAudio(), OutputAudio(transcript="there")]
+    text = Message("assistant", parts, "i1")
     script >> server.OutputItemDone("r1", 0, text)
     script << facts.AgentSaid("i1", "desk", "Hello there", "", 0, 0)
     script >> item_done("r1", "i2")
@@ -311,6 +320,7 @@ def test_a_failed_response_that_was_interrupted_is_let_go() -> None:
     script = talking()
     script.see(created("r1"), speaks())
     script >> done("r1", "failed")
+    script >> pauses()
     script.wait(5.0)
 
 

@@ -147,7 +147,6 @@ class Responses:
         self._asked, self.wish = self.wish, None
         self._count += 1
         self.touched = now
-        self.active = None
         return self._event_id(), self._asked
 
     def sent_item(self, item_id: str) -> None:

@@ -128,9 +128,9 @@ def count(s: State, number: int | str) -> None:
 
 
 def keep(s: State, payload: str) -> None:
-    """Keep a frame for the model that comes; one that has heard enough gets no more."""
+    """Keep a frame for the model that comes."""
     size = payload_bytes(payload)
-    if s.phase is Phase.CLOSING or size <= 0:
+    if size <= 0:
         return
     s.backlog.append(payload)
     s.backlog_bytes += size

@@ -168,7 +168,6 @@ class Voice:
         for item_id in item_ids:
             item = self._items[item_id]
             cut.response_ids.add(item.response_id)
-            item.done = True
             end_ms = self.playout.queued_ms(item_id)
             cut.to_model.append(_shorten(item_id, end_ms))
             if end_ms == 0:
