@@ -122,12 +122,11 @@ def test_times_are_utc() -> None:
 
 async def test_the_log_is_read_from_its_database(database_url: str) -> None:
     """Newest first; one call with its facts; an unknown one is None."""
-    pool = await connect(database_url)
-    for number in range(3):
-        call = CallSid(f"CA{number:032}")
-        batch = [(call, e) for e in chain(call, *WHOLE_CALL, begun_ms=BEGUN_MS + number)]
-        await PostgresCallBook(pool).write(batch)
-    await pool.close()
+    async with await connect(database_url) as pool:
+        for number in range(3):
+            call = CallSid(f"CA{number:032}")
+            batch = [(call, e) for e in chain(call, *WHOLE_CALL, begun_ms=BEGUN_MS + number)]
+            await PostgresCallBook(pool).write(batch)
     rows = await newest_calls(database_url, limit=2)
     assert [row.started_at_ms - BEGUN_MS for row in rows] == [2, 1]
     older = await newest_calls(database_url, limit=2, before_ms=rows[-1].started_at_ms)

@@ -63,9 +63,8 @@ async def book(url: str | None, alarms: list[tuple[CallSid, int]]) -> AsyncItera
     if url is None:
         yield MemoryCallBook(on_stray)
         return
-    pool = await connect(url)
-    yield PostgresCallBook(pool, on_stray)
-    await pool.close()
+    async with await connect(url) as pool:
+        yield PostgresCallBook(pool, on_stray)
 
 
 def rows(call: CallSid, entries: Sequence[Entry]) -> list[tuple[CallSid, Entry]]:
@@ -333,12 +332,11 @@ async def test_a_text_that_the_store_refuses_goes_aside(database_url: str) -> No
     """An entry that no link of ours makes blocks nobody: cleaned, among the strays, counted."""
     sound, broken = chain(CALL, *WHOLE_CALL), chain(OTHER_CALL, RECEIVED, SAID)
     broken[1] = msgspec.structs.replace(broken[1], payload='{"text":"\0\ud800"}')
-    pool = await connect(database_url)
-    book = PostgresCallBook(pool)
-    await book.write(rows(CALL, sound) + rows(OTHER_CALL, broken))
-    kept = [len(await book.entries(call)) for call in (CALL, OTHER_CALL)]
-    aside = await pool.fetchval("SELECT payload FROM stray_facts")
-    await pool.close()
+    async with await connect(database_url) as pool:
+        book = PostgresCallBook(pool)
+        await book.write(rows(CALL, sound) + rows(OTHER_CALL, broken))
+        kept = [len(await book.entries(call)) for call in (CALL, OTHER_CALL)]
+        aside = await pool.fetchval("SELECT payload FROM stray_facts")
     assert kept == [5, 1]
     assert book.strays == 1
     assert aside == '{"text":"\ufffd?"}'
@@ -346,17 +344,16 @@ async def test_a_text_that_the_store_refuses_goes_aside(database_url: str) -> No
 
 async def test_a_failed_write_leaves_nothing(database_url: str) -> None:
     """Facts and rows are one transaction: no fact stands without its call's row."""
-    pool = await connect(database_url)
-    book = PostgresCallBook(pool)
-    keeper = await asyncpg.connect(database_url)
-    try:
-        await keeper.execute("ALTER TABLE calls RENAME TO calls_elsewhere")
-        with pytest.raises(StoreError, match="refused"):
-            await book.write(rows(CALL, chain(CALL, RECEIVED)))
-    finally:
-        await keeper.execute("ALTER TABLE calls_elsewhere RENAME TO calls")
-        await keeper.close()
-    assert await book.entries(CALL) == []
-    await book.write(rows(CALL, chain(CALL, RECEIVED)))
-    assert len(await book.entries(CALL)) == 1
-    await pool.close()
+    async with await connect(database_url) as pool:
+        book = PostgresCallBook(pool)
+        keeper = await asyncpg.connect(database_url)
+        try:
+            await keeper.execute("ALTER TABLE calls RENAME TO calls_elsewhere")
+            with pytest.raises(StoreError, match="refused"):
+                await book.write(rows(CALL, chain(CALL, RECEIVED)))
+        finally:
+            await keeper.execute("ALTER TABLE calls_elsewhere RENAME TO calls")
+            await keeper.close()
+        assert await book.entries(CALL) == []
+        await book.write(rows(CALL, chain(CALL, RECEIVED)))
+        assert len(await book.entries(CALL)) == 1

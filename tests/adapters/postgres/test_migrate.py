@@ -42,9 +42,8 @@ async def test_an_empty_database_is_brought_to_the_newest_schema(empty_database:
     assert await tables(empty_database) == {"alembic_version", "calls", "facts", "stray_facts"}
     again = await migrate(empty_database)
     assert str(again) == f"{head()}, nothing to do"
-    pool = await connect(empty_database)
-    await check_schema(pool)
-    await pool.close()
+    async with await connect(empty_database) as pool:
+        await check_schema(pool)
 
 
 async def test_ten_at_once_do_not_fight(empty_database: str) -> None:

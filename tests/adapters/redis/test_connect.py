@@ -14,34 +14,31 @@ PASSWORD = "sesame-canary"
 
 async def test_a_store_of_ours_will_do(redis_url: str) -> None:
     """What the launcher starts passes the check."""
-    client = connect(redis_url)
-    await check(client)
-    await client.aclose()
+    async with connect(redis_url) as client:
+        await check(client)
 
 
 async def test_a_store_that_evicts_is_refused(redis_url: str) -> None:
     """It would throw live calls away; the text names the policy and the remedy."""
-    client = connect(redis_url)
-    await client.config_set("maxmemory-policy", "allkeys-lru")
-    try:
-        with pytest.raises(SettingsError, match=r"allkeys-lru.*set it to noeviction"):
-            await check(client)
-    finally:
-        await client.config_set("maxmemory-policy", "noeviction")
-    await client.aclose()
+    async with connect(redis_url) as client:
+        await client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            with pytest.raises(SettingsError, match=r"allkeys-lru.*set it to noeviction"):
+                await check(client)
+        finally:
+            await client.config_set("maxmemory-policy", "noeviction")
 
 
 async def test_a_replica_is_refused(redis_url: str) -> None:
     """It takes no writes; the text says to name its primary."""
-    client = connect(redis_url)
-    await client.replicaof("127.0.0.1", "1")
-    try:
-        with pytest.raises(SettingsError, match="name its primary"):
-            await check(client)
-    finally:
-        await client.replicaof("NO", "ONE")
-    await check(client)
-    await client.aclose()
+    async with connect(redis_url) as client:
+        await client.replicaof("127.0.0.1", "1")
+        try:
+            with pytest.raises(SettingsError, match="name its primary"):
+                await check(client)
+        finally:
+            await client.replicaof("NO", "ONE")
+        await check(client)
 
 
 def test_a_cluster_is_refused() -> None:
@@ -75,11 +72,10 @@ async def test_a_store_that_is_not_there(scheme: str) -> None:
     """A refused connection is a fault of the store, in one line, without the password."""
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    client = connect(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}/0")
-    with pytest.raises(StoreError, match="can't be reached") as caught:
-        await check(client)
-    assert PASSWORD not in str(caught.value)
-    await client.aclose()
+    async with connect(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}/0") as client:
+        with pytest.raises(StoreError, match="can't be reached") as caught:
+            await check(client)
+        assert PASSWORD not in str(caught.value)
 
 
 async def test_a_store_that_is_silent_is_given_up() -> None:
@@ -95,12 +91,11 @@ async def test_a_store_that_is_silent_is_given_up() -> None:
     ):
         tasks.start_soon(listener.serve, say_nothing)
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        client = connect(f"redis://127.0.0.1:{port}/0")
-        begun = asyncio.get_running_loop().time()
-        with pytest.raises(StoreError):
-            await check(client)
-        assert asyncio.get_running_loop().time() - begun < 6
-        await client.aclose()
+        async with connect(f"redis://127.0.0.1:{port}/0") as client:
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(StoreError):
+                await check(client)
+            assert asyncio.get_running_loop().time() - begun < 6
         tasks.cancel_scope.cancel()
 
 
@@ -114,10 +109,9 @@ async def test_an_answers_text_stays_out_of_ours() -> None:
 
 async def test_a_pool_is_bounded(redis_url: str) -> None:
     """More steps at once than connections wait for one; none fails."""
-    client = connect(redis_url, connections_max=2)
-    async with asyncio.TaskGroup() as steps:
-        for _ in range(50):
-            steps.create_task(check(client))
-    seen = await client.info("clients")
-    assert seen["connected_clients"] <= 3
-    await client.aclose()
+    async with connect(redis_url, connections_max=2) as client:
+        async with asyncio.TaskGroup() as steps:
+            for _ in range(50):
+                steps.create_task(check(client))
+        seen = await client.info("clients")
+        assert seen["connected_clients"] <= 3
