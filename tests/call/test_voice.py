@@ -1,5 +1,7 @@
 """The agent's items: their words, and how much of each was heard."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from trunkline.call.voice import (
     heard_part,
 )
 from trunkline.core import facts
+from trunkline.wire import twilio
 from trunkline.wire.realtime import client
 
 
@@ -154,3 +157,19 @@ def test_an_item_of_which_nothing_was_played_can_be_dropped_once() -> None:
     assert made.drop("i1") == []
     assert made.drop("i2") == [ToModel(client.DeleteItem("i2"))]
     assert made.drop("i2") == []
+
+
+def test_a_long_stretch_is_sent_in_pieces_that_a_carrier_takes() -> None:
+    """Thirty seconds in one delta: no message over 64 KiB, not a byte more or less."""
+    made = voice()
+    whole = base64.b64encode(bytes(number % 251 for number in range(30 * 8000))).decode()
+    sent_messages = [
+        action.message
+        for action in made.audio("i1", "r1", "desk", whole, 0.0)
+        if isinstance(action, ToCaller)
+    ]
+    media = [each for each in sent_messages if isinstance(each, twilio.SendMedia)]
+    assert len(media) > 1
+    assert all(len(twilio.encode(each)) <= twilio.MESSAGE_BYTES_MAX for each in media)
+    pieces = b"".join(base64.b64decode(each.media.payload, validate=True) for each in media)
+    assert pieces == base64.b64decode(whole)

@@ -14,6 +14,10 @@ from trunkline.call.recent import Recent
 from trunkline.core import facts
 from trunkline.wire.realtime import client
 
+PAYLOAD_CHARS_MAX: Final = 48_000
+"""Base64 in one message to the caller (4.5 s of audio; a multiple of 4, so that each piece is
+base64 by itself). A longer stretch is sent in pieces: what Twilio takes at most is not known."""
+
 ITEMS_MAX: Final = 64
 """Items that are not played out yet; what comes for one more is dropped, and counted."""
 
@@ -89,6 +93,14 @@ class Voice:
         self, item_id: str, response_id: str, agent: str, delta: str, now: float
     ) -> list[Action]:
         """A stretch of an item's audio came: send it on."""
+        if len(delta) > PAYLOAD_CHARS_MAX:
+            places = range(0, len(delta), PAYLOAD_CHARS_MAX)
+            pieces = [delta[at : at + PAYLOAD_CHARS_MAX] for at in places]
+            return [
+                action
+                for piece in pieces
+                for action in self.audio(item_id, response_id, agent, piece, now)
+            ]
         if item_id in self._items or self._opened(item_id, response_id, agent):
             return self.playout.send(item_id, delta, now)
         return [Note(NoteName.UNEXPECTED, "audio_of_closed_item")]
