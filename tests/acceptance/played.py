@@ -41,6 +41,8 @@ class Role:
     to: str
     script: Script
     from_: str = CALLER
+    after_s: float = 0.0
+    """How long after the first caller of all."""
 
 
 @dataclass(frozen=True)
@@ -206,13 +208,15 @@ def verify(call: str, entries: Sequence[Entry]) -> None:
 
 
 async def play(here: Stage, roles: Mapping[str, Role]) -> dict[str, Played]:
-    """Everybody calls at once; returns when all calls are over and logged."""
+    """Everybody calls; returns when all calls are over and logged."""
     async with asyncio.TaskGroup() as callers:
-        calls = {
-            name: callers.create_task(here.call(*role.script, to=role.to, from_=role.from_))
-            for name, role in roles.items()
-        }
+        calls = {name: callers.create_task(_call(here, role)) for name, role in roles.items()}
     return {name: await seen(here, call.result()) for name, call in calls.items()}
+
+
+async def _call(here: Stage, role: Role) -> CallReport:
+    await asyncio.sleep(role.after_s)
+    return await here.call(*role.script, to=role.to, from_=role.from_)
 
 
 async def seen(here: Stage, report: CallReport) -> Played:
