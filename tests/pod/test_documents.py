@@ -41,12 +41,16 @@ def test_each_overflow_action_is_a_document(action: Overflow, expected: str) -> 
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_what_follows_an_end(outcome: Outcome) -> None:
-    """A transfer dials, a failure overflows, all else hangs up."""
+    """A transfer dials, a failure overflows, all else hangs up.
+
+    A caller who was given up because no stream came, and whose redirect comes, is on the line.
+    """
     document = documents.after_end(outcome, "+15550100002", SAY)
     expected = {
         Outcome.TRANSFERRED: "Dial",
         Outcome.FAILED: "Say",
         Outcome.OVERFLOWED: "Say",
+        Outcome.ABANDONED: "Say",
     }.get(outcome, "Hangup")
     assert verbs(document)[0] == expected
 

@@ -8,6 +8,7 @@ will get, and for a while only; the journal knows it longer.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -32,6 +33,10 @@ ENDED_CALLS_MAX: Final = 1_000
 
 HOUSEKEEPING_S: Final = 1.0
 """How often reserved slots are looked through; they expire by their own time."""
+
+REDIRECT_S_MAX: Final = 3.0
+"""So long after an end of ours its redirect may be on its way: the carrier takes 1-2 s. A pod that
+goes waits for it, for a transfer is dialled by nobody else."""
 
 RESUMES_MAX: Final = 3
 RESUMES_WINDOW_S: Final = 60.0
@@ -101,8 +106,10 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._live: dict[CallSid, LiveCall] = {}
         self._ended: OrderedDict[CallSid, str] = OrderedDict()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._owed: OrderedDict[CallSid, float] = OrderedDict()
+        """Ends of ours whose redirect has not come yet, and when they were, by the loop's clock."""
+        self._changed = asyncio.Event()
+        self._cut = asyncio.Event()
 
     def get(self, call: CallSid) -> LiveCall | None:
         """A call that has not ended."""
@@ -116,17 +123,30 @@ class Calls:
         """What the redirect of a call gets that ended here not long ago."""
         return self._ended.get(call)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the pod ends the calls that are left: it begins none any more."""
+        return self._cut.is_set()
+
     def add(self, live: LiveCall) -> None:
         """A call has a slot, and waits for its stream."""
+        assert live.call not in self._live
         self._live[live.call] = live
-        self._empty.clear()
+
+    def free(self, call: CallSid) -> None:
+        """Give back the slot of a call that was not added after all."""
+        assert call not in self._live
+        self._slots.release(call)
+        self._changed.set()
 
     def carry(self, live: LiveCall) -> CallRunner | None:
-        """The call's runner, started if there is none; None if its slot has expired."""
+        """The call's runner, started if there is none; None if its slot expired, or it is over."""
+        if live.runner is not None and live.runner.ended is not None:
+            return None
         if self._slots.bind(live.call, live.epoch, self._loop.time()) is not Binding.BOUND:
             return None
         if live.runner is None:
-            live.runner = CallRunner(
+            live.runner = runner = CallRunner(
                 live.call,
                 live.prepared.plan,
                 self._doors[live.prepared.model],
@@ -134,7 +154,9 @@ class Calls:
                 self._around,
                 on_fact=lambda fact: self.heard(live, fact),
             )
-            self._tasks.create_task(self._carry(live, live.runner), name=f"call {live.call}")
+            task = self._tasks.create_task(runner.run(), name=f"call {live.call}")
+            # Not in the task itself: one that is cancelled before it began runs nothing of its own.
+            task.add_done_callback(lambda _: self._left(live, runner))
         return live.runner
 
     def may_resume(self, live: LiveCall) -> bool:
@@ -159,6 +181,11 @@ class Calls:
         self.heard(live, ended)
         self._leave(live)
 
+    def redirected(self, call: CallSid) -> None:
+        """The redirect behind a call's end has come."""
+        if self._owed.pop(call, None) is not None:
+            self._changed.set()
+
     def remember(self, call: CallSid, document: str) -> None:
         """What the redirect of a call gets from now on."""
         self._ended[call] = document
@@ -175,46 +202,90 @@ class Calls:
                     fact.outcome, live.transfer_number, live.line.overflow
                 )
                 self.remember(live.call, document)
-                self._around.metrics.call_ended(live.direction, fact.outcome)
-                self._around.log.info(
-                    LogName.CALL_ENDED, call=live.call, outcome=fact.outcome, reason=fact.reason
-                )
+                if live.runner is not None and fact.outcome is not Outcome.CALLER_ENDED:
+                    self._owe(live.call)
+                self.tell_end(live.call, live.direction, fact)
             case _:
                 pass
+
+    def tell_end(self, call: CallSid, direction: Direction, end: CallEnded) -> None:
+        """A call is over: count it and write a line."""
+        self._around.metrics.call_ended(direction, end.outcome)
+        self._around.log.info(LogName.CALL_ENDED, call=call, outcome=end.outcome, reason=end.reason)
 
     async def keep_house(self) -> None:
         """Let reserved slots expire whose stream never came. Runs until cancelled."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            for call in self._slots.expire(self._loop.time()):
-                if (live := self._live.get(call)) is not None and live.runner is None:
-                    self.drop_reserved(live, Outcome.ABANDONED, "no_stream")
+            self.expire(self._loop.time())
 
-    async def drain(self, grace_s_max: float) -> bool:
+    def expire(self, now: float) -> None:
+        """End the calls whose slot was reserved and whose stream has not come by now."""
+        for call in self._slots.expire(now):
+            if (live := self._live.get(call)) is not None:
+                self.drop_reserved(live, Outcome.ABANDONED, "no_stream")
+        self._changed.set()
+
+    # The pod goes.
+
+    async def drain(self, grace_s_max: float) -> None:
         """Refuse new calls, let those here end within the grace period, then end them.
 
-        Whether any had to be ended.
+        Returns when none is left and the redirects behind the last ends have come.
         """
         self._slots.close()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(grace_s_max):
-                await self._empty.wait()
-                return False
-        except TimeoutError:
+                await self._until_empty_or_cut()
+        if self._live:
             self._around.log.warning(LogName.DRAIN_CUT, count=len(self._live))
-            for live in self.all():
-                self.give_up(live, "drained")
-            await self._empty.wait()  # Bounded by the runners' own ends.
-            return True
+            self.cut()
+        await self._until_empty()  # Bounded by the runners' own ends.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REDIRECT_S_MAX):
+                await self._until_redirected()
 
-    async def _carry(self, live: LiveCall, runner: CallRunner) -> None:
-        try:
-            await runner.run()
-        finally:
-            self._leave(live)
+    def cut(self) -> None:
+        """End the calls that are left, now; those that are being answered will not begin."""
+        self._slots.close()
+        self._cut.set()
+        self._changed.set()
+        for live in self.all():
+            self.give_up(live, "drained")
+
+    async def _until_empty_or_cut(self) -> None:
+        while (self._live or self._slots.held) and not self.is_cut:
+            await self._change()
+
+    async def _until_empty(self) -> None:
+        while self._live or self._slots.held:
+            await self._change()
+
+    async def _until_redirected(self) -> None:
+        while self._prune_owed():
+            await self._change()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _owe(self, call: CallSid) -> None:
+        self._prune_owed()
+        self._owed[call] = self._loop.time()
+
+    def _prune_owed(self) -> bool:
+        """Forget redirects that will not come any more; whether one is awaited."""
+        late = self._loop.time() - REDIRECT_S_MAX
+        while self._owed and next(iter(self._owed.values())) <= late:
+            self._owed.popitem(last=False)
+        return bool(self._owed)
+
+    def _left(self, live: LiveCall, runner: CallRunner) -> None:
+        """Its task is over, however it ended."""
+        runner.abandon()
+        self._leave(live)
 
     def _leave(self, live: LiveCall) -> None:
-        self._slots.release(live.call)
         self._live.pop(live.call, None)
-        if not self._live:
-            self._empty.set()
+        self._slots.release(live.call)
+        self._changed.set()

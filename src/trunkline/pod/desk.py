@@ -5,14 +5,15 @@ gets the next stream, or what follows the call's end.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.core import tickets
 from trunkline.core.facts import CallEnded, CallOverflowed, CallReceived, Direction, Outcome
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import Full, PodSlots
+from trunkline.core.slots import Full, FullReason, PodSlots
 from trunkline.core.tickets import ResumeToken, Ticket
 from trunkline.errors import StoreError
 from trunkline.pod import documents
@@ -21,13 +22,22 @@ from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Line, Overflow
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.tools.hook import ContextHook
-from trunkline.ports import CallState, Journal, Opening, ResumeRefused
+from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
 from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import webhooks
 
 TERMINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """`CallStatus` values after which nothing comes."""
+
+
+WAIT_S_MAX: Final = 10.0
+"""So long a redirect waits for a journal that is away, as long as a session for its stream; then
+the caller gets the overflow action."""
+
+WAITING_MAX: Final = 1_000
+"""Redirects of calls that nobody here carries, waiting for the journal; the oldest is forgotten,
+and then waits anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,15 @@ class Asked:
         return self.to_number if self.direction == "inbound" else self.from_number
 
 
+@dataclass(slots=True)
+class _Opening:
+    """A first webhook that is being answered."""
+
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    hung_up: str | None = None
+    """The carrier's word for the call's end, if it came before our answer."""
+
+
 class Desk:
     """Answers for this pod."""
 
@@ -68,7 +87,9 @@ class Desk:
         clock: RedisClock,
         log: Log,
         metrics: Metrics,
+        now: Callable[[], float] | None = None,
     ) -> None:
+        """`now` is the loop's clock."""
         self._me = me
         self._calls = calls
         self._slots = slots
@@ -80,8 +101,16 @@ class Desk:
         self._clock = clock
         self._log = log
         self._metrics = metrics
-        self._loop = asyncio.get_running_loop()
-        self._openings: dict[CallSid, asyncio.Future[str]] = {}
+        self._now = now or asyncio.get_running_loop().time
+        self._openings: dict[CallSid, _Opening] = {}
+        """Calls whose first webhook is being answered."""
+        self._waiting: OrderedDict[CallSid, float] = OrderedDict()
+        """Since when a redirect comes again and again because the journal is away."""
+
+    @property
+    def redirects_waiting(self) -> int:
+        """Calls whose redirects come again because the journal is away."""
+        return len(self._waiting)
 
     # Webhooks.
 
@@ -91,20 +120,20 @@ class Desk:
         call = asked.call
         if request.recording_url is not None:
             return documents.hangup()  # A voicemail of ours was taken: Twilio asks what follows.
-        if (live := self._calls.get(call)) is not None:
-            return live.document
-        if (document := self._calls.ended(call)) is not None:
-            return document
-        if (opening := self._openings.get(call)) is not None:
-            return await asyncio.shield(opening)
-        self._openings[call] = opening = self._loop.create_future()
+        while True:
+            if (document := self._calls.ended(call)) is not None:
+                return document
+            if (live := self._calls.get(call)) is not None:
+                return live.document
+            if (opening := self._openings.get(call)) is None:
+                break
+            await opening.done.wait()
+        self._openings[call] = opening = _Opening()
         try:
-            document = await self._open(asked)
-            opening.set_result(document)
+            return await self._open(asked, opening)
         finally:
-            opening.cancel()
             del self._openings[call]
-        return document
+            opening.done.set()
 
     async def resume(self, token: str, request: webhooks.VoiceRequest) -> str | None:
         """The redirect behind a stream: its call goes on, or is over."""
@@ -115,108 +144,127 @@ class Desk:
             return documents.hangup()  # As in `voice`.
         asked = Asked.by(request)
         call = asked.call
-        if (document := self._calls.ended(call)) is not None:
-            return document
-        try:
-            resumed = await self._journal.resume_call(
-                call, read.epoch, self._me.pod, self._me.incarnation
-            )
-        except StoreError as error:
-            self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-            return documents.wait_and_redirect(self._me.url(f"/twilio/resume/{token}"))
-        match resumed:
-            case ResumeRefused.ENDED:
-                return await self._after_end(asked)
-            case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
-                return None
-            case _:
-                self._recorder.begin(call, resumed.epoch, resumed.head)
-        self._clock.set(resumed.now_ms)
-        live = self._calls.get(call)
-        if live is None:
-            return self._take_over_the_dead(asked)
-        if resumed.first and not self._calls.may_resume(live):
-            self._calls.give_up(live, "resumes_max")
-            return self._calls.ended(call)
-        self._slots.reserve(call, resumed.epoch, self._loop.time())
-        live.epoch, live.opened_at_ms = resumed.epoch, resumed.opened_at_ms
-        live.document = self._stream_document(live)
-        return live.document
+        if (document := self._calls.ended(call)) is None:
+            try:
+                resumed = await self._next_epoch(call, read.epoch)
+                # It may have ended while the journal was asked.
+                if (document := self._calls.ended(call)) is None:
+                    document = await self._resumed(asked, resumed)
+                self._waiting.pop(call, None)
+            except StoreError as error:
+                self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
+                document = self._without_journal(asked, read, token)
+        self._calls.redirected(call)
+        return document
 
     def status(self, callback: webhooks.StatusCallback) -> None:
         """The carrier says what became of a call; only its end matters here."""
-        live = self._calls.get(CallSid(callback.call))
-        if live is None or callback.status not in TERMINAL:
+        call = CallSid(callback.call)
+        if callback.status not in TERMINAL:
             return
-        if live.runner is not None:
-            live.runner.hung_up(callback.status)
-        else:
-            self._calls.drop_reserved(live, Outcome.ABANDONED, callback.status.replace("-", "_"))
+        if (live := self._calls.get(call)) is not None:
+            self._hung_up(live, callback.status)
+        elif (opening := self._openings.get(call)) is not None:
+            opening.hung_up = callback.status
 
     def stream_status(self, callback: webhooks.StreamStatus) -> None:
         """The carrier says what became of a stream; the socket says it sooner."""
         if callback.event == "stream-error":
             self._log.warning(LogName.STREAM_ERROR, call=callback.call, stream=callback.stream)
 
+    def _hung_up(self, live: LiveCall, status: str) -> None:
+        if live.runner is not None:
+            live.runner.hung_up(status)
+        else:
+            self._calls.drop_reserved(live, Outcome.ABANDONED, status.replace("-", "_"))
+
     # A new call.
 
-    async def _open(self, asked: Asked) -> str:
+    async def _open(self, asked: Asked, state: _Opening) -> str:
         call = asked.call
         line = self._directory().line(asked.number)
         if line is None:
             self._log.warning(LogName.NUMBER_UNKNOWN, call=call)
             self._metrics.webhook_refused("number")
             return documents.reject()
-        reserved = self._slots.reserve(call, Epoch(0), self._loop.time())
-        if isinstance(reserved, Full):
-            return await self._overflow(asked, line, reserved.reason)
+        reserved = self._slots.reserve(call, Epoch(0), self._now())
         try:
             opening = await self._journal.open_call(call, self._me.pod, self._me.incarnation)
+            self._clock.set(opening.now_ms)
+            if not self._is_new(opening):
+                return self._opened_before(asked, opening)
+            if isinstance(reserved, Full):
+                return self._overflow(asked, line, opening, reserved.reason)
+            return await self._begin(asked, line, opening, state)
         except StoreError as error:
-            self._slots.release(call)
-            self._log.error(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-            self._metrics.call_ended(asked.direction, Outcome.OVERFLOWED)
-            return documents.overflow(line.overflow)
-        self._clock.set(opening.now_ms)
-        if not self._is_new(opening):
-            self._slots.release(call)
-            return await self._opened_before(asked, opening)
-        self._slots.reserve(call, opening.epoch, self._loop.time())
+            return self._overflow_unrecorded(asked, line, error)
+        finally:
+            if self._calls.get(call) is None:
+                self._calls.free(call)
+
+    async def _begin(self, asked: Asked, line: Line, opening: Opening, state: _Opening) -> str:
+        """The call has a slot: it gets a stream."""
+        call = asked.call
+        self._slots.reserve(call, opening.epoch, self._now())
         variables = await self._context(asked, line)
-        prepared = self._directory().prepare(line, variables)
+        if self._calls.is_cut:
+            return self._overflow(asked, line, opening, FullReason.DRAINING)
         live = LiveCall(
             call,
             opening.epoch,
             asked.direction,
             line,
-            prepared,
+            self._directory().prepare(line, variables),
             opening.opened_at_ms,
-            since=self._loop.time(),
+            since=self._now(),
         )
         live.document = self._stream_document(live)
         self._calls.add(live)
-        self._recorder.begin(call, opening.epoch)
-        self._recorder.record(call, self._received(asked, line))
+        self._receive(asked, line, opening)
+        if state.hung_up is not None:
+            self._hung_up(live, state.hung_up)
         return live.document
 
-    async def _overflow(self, asked: Asked, line: Line, reason: str) -> str:
+    def _receive(self, asked: Asked, line: Line, opening: Opening) -> None:
+        """The call's record begins."""
+        received = CallReceived(
+            direction=asked.direction,
+            from_number=asked.from_number,
+            to_number=asked.to_number,
+            agent=line.agent,
+            tenant=line.tenant,
+            vertical=line.vertical,
+            pod=self._me.pod,
+        )
+        self._recorder.begin(asked.call, opening.epoch)
+        self._recorder.record(asked.call, received)
+        self._log.info(
+            LogName.CALL_RECEIVED,
+            call=asked.call,
+            direction=asked.direction,
+            agent=line.agent,
+            tenant=line.tenant,
+            vertical=line.vertical,
+        )
+
+    def _overflow(self, asked: Asked, line: Line, opening: Opening, reason: FullReason) -> str:
         """No slot: the caller gets the number's overflow action, and the log has the call."""
-        document = documents.overflow(line.overflow)
-        call = asked.call
+        call, action = asked.call, line.overflow.action
+        ended = CallEnded(Outcome.OVERFLOWED, reason)
+        self._receive(asked, line, opening)
+        self._recorder.record(call, CallOverflowed(reason, action))
+        self._recorder.record(call, ended)
+        self._log.warning(LogName.CALL_OVERFLOWED, call=call, reason=reason, detail=action)
+        self._calls.tell_end(call, asked.direction, ended)
+        self._calls.remember(call, documents.overflow(line.overflow))
+        return documents.overflow(line.overflow)
+
+    def _overflow_unrecorded(self, asked: Asked, line: Line, error: StoreError) -> str:
+        """No journal: the overflow action too, for a call that can't be recorded is not begun."""
+        self._log.error(LogName.JOURNAL_AWAY, call=asked.call, reason=str(error))
         self._metrics.call_ended(asked.direction, Outcome.OVERFLOWED)
-        try:
-            opening = await self._journal.open_call(call, self._me.pod, self._me.incarnation)
-        except StoreError as error:
-            self._log.error(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-            return document
-        if not self._is_new(opening):
-            return await self._opened_before(asked, opening)
-        self._recorder.begin(call, opening.epoch)
-        self._recorder.record(call, self._received(asked, line))
-        self._recorder.record(call, CallOverflowed(reason, line.overflow.action))
-        self._recorder.record(call, CallEnded(Outcome.OVERFLOWED, reason))
-        self._calls.remember(call, document)
-        return document
+        self._calls.remember(asked.call, documents.overflow(line.overflow))
+        return documents.overflow(line.overflow)
 
     def _is_new(self, opening: Opening) -> bool:
         """Whether nobody but this request has opened the call.
@@ -227,10 +275,8 @@ class Desk:
         mine = (opening.pod, opening.incarnation) == (self._me.pod, self._me.incarnation)
         return opening.first or (mine and opening.state is CallState.LIVE)
 
-    async def _opened_before(self, asked: Asked, opening: Opening) -> str:
-        """A webhook repeated to another life of this pod, or to another pod."""
-        if opening.state is CallState.ENDED:
-            return await self._after_end(asked)
+    def _opened_before(self, asked: Asked, opening: Opening) -> str:
+        """A webhook repeated to another life of this pod, or to another pod: as a redirect is."""
         token = ResumeToken(asked.call, opening.epoch, opening.pod, opening.incarnation)
         return documents.redirect(self._resume_url(token))
 
@@ -248,17 +294,6 @@ class Desk:
             self._log.warning(LogName.HOOK_FAILED, call=asked.call, reason=found.failure)
         return dict(found.variables)
 
-    def _received(self, asked: Asked, line: Line) -> CallReceived:
-        return CallReceived(
-            direction=asked.direction,
-            from_number=asked.from_number,
-            to_number=asked.to_number,
-            agent=line.agent,
-            tenant=line.tenant,
-            vertical=line.vertical,
-            pod=self._me.pod,
-        )
-
     def _stream_document(self, live: LiveCall) -> str:
         me = self._me
         ticket = Ticket(live.call, live.epoch, me.pod, me.incarnation, live.opened_at_ms)
@@ -275,24 +310,76 @@ class Desk:
 
     # Redirects.
 
-    async def _after_end(self, asked: Asked) -> str:
-        """What follows an end that only the journal remembers."""
-        try:
-            entries = await self._journal.read(asked.call)
-        except StoreError as error:
-            self._log.warning(LogName.JOURNAL_AWAY, call=asked.call, reason=str(error))
-            return documents.hangup()
-        return documents.after_record(entries, self._overflow_of(asked))
+    async def _next_epoch(self, call: CallSid, epoch: Epoch) -> Resumption | ResumeRefused:
+        """Compare-and-set from the token's epoch; `StoreError` as the journal.
+
+        Our newest token for a call that we carry is good whatever the journal remembers: it may
+        have lost the call, or its answer to this very question may have got lost long ago.
+        """
+        me = self._me
+        resumed = await self._journal.resume_call(call, epoch, me.pod, me.incarnation)
+        live = self._calls.get(call)
+        confused = resumed in {ResumeRefused.UNKNOWN, ResumeRefused.STALE}
+        if not confused or live is None or live.epoch != epoch:
+            return resumed
+        opening = await self._journal.open_call(call, me.pod, me.incarnation)
+        if not self._is_new(opening):
+            return resumed
+        return await self._journal.resume_call(call, opening.epoch, me.pod, me.incarnation)
+
+    async def _resumed(self, asked: Asked, resumed: Resumption | ResumeRefused) -> str | None:
+        call = asked.call
+        match resumed:
+            case ResumeRefused.ENDED:
+                entries = await self._journal.read(call)
+                return documents.after_record(entries, self._overflow_of(asked))
+            case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
+                return None
+            case Resumption():
+                self._recorder.begin(call, resumed.epoch, resumed.head)
+        self._clock.set(resumed.now_ms)
+        live = self._calls.get(call)
+        if live is None:
+            return self._take_over_the_dead(asked)
+        if resumed.first and not self._calls.may_resume(live):
+            self._calls.give_up(live, "resumes_max")
+            return self._calls.ended(call)
+        return self._next_stream(live, resumed.epoch, resumed.opened_at_ms)
+
+    def _next_stream(self, live: LiveCall, epoch: Epoch, opened_at_ms: int) -> str:
+        self._slots.reserve(live.call, epoch, self._now())
+        live.epoch, live.opened_at_ms = epoch, opened_at_ms
+        live.document = self._stream_document(live)
+        return live.document
+
+    def _without_journal(self, asked: Asked, read: ResumeToken, token: str) -> str:
+        """The journal is away. A call that we carry goes on under its epoch: we hold it.
+
+        Another's redirect comes again for a while: its end, or its epoch, is in the journal.
+        """
+        call, now = asked.call, self._now()
+        live = self._calls.get(call)
+        if live is not None and live.epoch == read.epoch:
+            if self._calls.may_resume(live):
+                return self._next_stream(live, live.epoch, self._clock.now_ms())
+            self._calls.give_up(live, "resumes_max")
+        if (document := self._calls.ended(call)) is not None:
+            return document
+        since = self._waiting.setdefault(call, now)
+        if len(self._waiting) > WAITING_MAX:
+            self._waiting.popitem(last=False)
+        if now - since < WAIT_S_MAX:
+            return documents.wait_and_redirect(self._me.url(f"/twilio/resume/{token}"))
+        self._waiting.pop(call, None)
+        return documents.overflow(self._overflow_of(asked))
 
     def _take_over_the_dead(self, asked: Asked) -> str:
         """Its pod is gone: the record is closed, and the caller gets the overflow action."""
-        call = asked.call
-        if self._calls.ended(call) is None:
-            self._recorder.record(call, CallEnded(Outcome.FAILED, "pod_lost"))
-            self._metrics.call_ended(asked.direction, Outcome.FAILED)
-            self._calls.remember(call, documents.overflow(self._overflow_of(asked)))
-        document = self._calls.ended(call)
-        assert document is not None
+        ended = CallEnded(Outcome.FAILED, "pod_lost")
+        document = documents.overflow(self._overflow_of(asked))
+        self._recorder.record(asked.call, ended)
+        self._calls.tell_end(asked.call, asked.direction, ended)
+        self._calls.remember(asked.call, document)
         return document
 
     def _overflow_of(self, asked: Asked) -> Overflow:

@@ -37,7 +37,8 @@ def after_end(outcome: Outcome, transfer_number: str | None, action: Overflow) -
     """What the redirect behind a stream gets once its call has ended here."""
     if outcome is Outcome.TRANSFERRED and transfer_number is not None:
         return twiml.dial(transfer_number, caller_id=None, timeout_s=DIAL_S_MAX)
-    if outcome in (Outcome.FAILED, Outcome.OVERFLOWED):
+    if outcome in (Outcome.FAILED, Outcome.OVERFLOWED, Outcome.ABANDONED):
+        # Who was given up for want of a stream and asks all the same is still on the line.
         return overflow(action)
     return twiml.hangup()
 

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ from trunkline.pod.directory import Directory
 from trunkline.pod.door import Door
 from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
 from trunkline.pod.http.public import public_app
-from trunkline.pod.http.serving import HttpServer
+from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse, media_protocol
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
@@ -38,8 +38,8 @@ FLUSH_S_MAX: Final = 10.0
 """After the last call: so long the recorder may take to store what is left. The journal keeps what
 the call log did not take; what the journal did not take is lost, and the log says how much."""
 
-LINGER_S: Final = 3.0
-"""So long the public port stays open after calls were cut short: their redirects are coming."""
+SERVERS_S_MAX: Final = SHUTDOWN_S_MAX + 2.0
+"""From the word to the ports' end: what is being answered is answered, for it makes facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ class Pod:
         self._slots = PodSlots(setup.calls_max)
         self._stopping = asyncio.Event()
         self._ready = False
+        self._hurried = False
         self._calls: Calls | None = None
         self._recorder = Recorder(
             parts.journal,
@@ -104,48 +105,56 @@ class Pod:
         self._stopping.set()
 
     def hurry(self) -> None:
-        """End the calls that are left now."""
+        """End the calls that are left now; those whose webhook is being answered overflow."""
+        self._hurried = True
         self._stopping.set()
         if self._calls is not None:
-            for live in self._calls.all():
-                self._calls.give_up(live, "drained")
+            self._calls.cut()
 
     async def run(self, on_ready: Callable[["Pod"], None] | None = None) -> None:
         """Live until `stop`."""
-        parts, log = self._parts, self._parts.log
+        log = self._parts.log
         watchdog = Watchdog(
-            lag=parts.metrics.loop_lagged,
+            lag=self._parts.metrics.loop_lagged,
             blocked=lambda cpu_s, stack: log.warning(
                 LogName.LOOP_BLOCKED, ms=round(cpu_s * 1000), stack=stack
             ),
         )
+        watchdog.start()
+        try:
+            await self._live(on_ready)
+        finally:
+            watchdog.stop()
+        log.info(LogName.POD_STOPPED)
+
+    async def _live(self, on_ready: Callable[["Pod"], None] | None) -> None:
+        parts = self._parts
         async with asyncio.TaskGroup() as lasting:
             flushed = lasting.create_task(self._recorder.run(), name="recorder")
             for model, door in parts.doors.items():
                 lasting.create_task(door.run(), name=f"door {model}")
-            cut_short = False
-            servers: list[HttpServer] = []
             async with asyncio.TaskGroup() as passing:
-                servers = self._open(passing, lasting)
+                servers = self._open(passing)
+                serving = [
+                    lasting.create_task(server.run(), name=f"{name} port")
+                    for name, server in servers.items()
+                ]
                 house = passing.create_task(self._keep_house(), name="house")
                 # What start-up made lives as long as the process: the collector may skip it.
                 gc.collect()
                 gc.freeze()
-                watchdog.start()
                 self._ready = True
-                log.info(LogName.POD_READY, port=self.public_port)
+                parts.log.info(LogName.POD_READY, port=self.public_port)
                 if on_ready is not None:
                     on_ready(self)
                 await self._stopping.wait()
-                cut_short = await self._drain()
+                await self._drain()
                 house.cancel()
-            await self._leave(servers, flushed, cut_short=cut_short)
-            watchdog.stop()
-        log.info(LogName.POD_STOPPED)
+            await self._leave(servers.values(), serving, flushed)
 
     # Starting.
 
-    def _open(self, passing: asyncio.TaskGroup, lasting: asyncio.TaskGroup) -> list[HttpServer]:
+    def _open(self, passing: asyncio.TaskGroup) -> dict[str, HttpServer]:
         setup, parts = self._setup, self._parts
         around = Surroundings(self._recorder, parts.log, parts.metrics)
         clock = RedisClock(wall_ms)
@@ -188,13 +197,10 @@ class Pod:
         internal = internal_app(
             self, parts.book, parts.metrics, ready=lambda: self._ready, version=setup.version
         )
-        servers = [
-            HttpServer(public, parts.public, ws=media_protocol(media)),
-            HttpServer(internal, parts.internal),
-        ]
-        for server, name in zip(servers, ("public", "internal"), strict=True):
-            lasting.create_task(server.run(), name=f"{name} port")
-        return servers
+        return {
+            "public": HttpServer(public, parts.public, ws=media_protocol(media)),
+            "internal": HttpServer(internal, parts.internal),
+        }
 
     async def _keep_house(self) -> None:
         assert self._calls is not None
@@ -202,27 +208,32 @@ class Pod:
 
     # Ending.
 
-    async def _drain(self) -> bool:
-        """Whether calls were cut short."""
+    async def _drain(self) -> None:
         assert self._calls is not None
         self._ready = False
         self._parts.log.info(LogName.DRAIN_BEGAN, count=len(self._calls.all()))
-        return await self._calls.drain(self._setup.drain_s_max)
+        if self._hurried:
+            self._calls.cut()  # It was told so before there were calls.
+        await self._calls.drain(self._setup.drain_s_max)
 
     async def _leave(
-        self, servers: Sequence[HttpServer], flushed: asyncio.Task[None], *, cut_short: bool
+        self,
+        servers: Collection[HttpServer],
+        serving: Collection[asyncio.Task[None]],
+        flushed: asyncio.Task[None],
     ) -> None:
-        if cut_short:
-            await asyncio.sleep(LINGER_S)
+        """No call is left: first the ports go, then the recorder, for answers make facts."""
         assert self._media is not None
         for stranger in list(self._media.open):
             stranger.close()
         for server in servers:
             server.stop()
+        await asyncio.wait(serving, timeout=SERVERS_S_MAX)
         self._recorder.close()
         done, _ = await asyncio.wait([flushed], timeout=FLUSH_S_MAX)
         if not done:
-            self._parts.log.error(LogName.FACT_REFUSED, count=self._recorder.backlog())
+            count, reason = self._recorder.backlog(), "flush_s_max"
+            self._parts.log.error(LogName.FACT_REFUSED, count=count, reason=reason)
             flushed.cancel()
         for door in self._parts.doors.values():
             door.close()

@@ -1,0 +1,213 @@
+"""The middle of a pod without sockets: desk, calls, recorder, over stores with switches."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from call.script import plan
+from pod.ends import LIFE, POD, SOON_S, Door, Socket, Tools, surroundings, until
+from pod.stores import FailingBook, FailingJournal
+from trunkline.call.plan import CallPlan, Limits
+from trunkline.core import facts, tickets
+from trunkline.core.facts import CallEnded, Fact
+from trunkline.core.ids import CallSid, StreamSid
+from trunkline.core.slots import PodSlots
+from trunkline.core.tickets import Ticket
+from trunkline.pod.calls import Calls, Identity
+from trunkline.pod.clock import RedisClock
+from trunkline.pod.desk import Desk
+from trunkline.pod.directory import Line, Overflow, Prepared
+from trunkline.pod.surroundings import Surroundings
+from trunkline.telemetry.logs import get_logger
+from trunkline.wire import twilio, twiml, webhooks
+
+NUMBER = "+15550100001"
+KEY = b"0123456789abcdef0123456789abcdef"
+ME = Identity(POD, LIFE, "https://voice.example.com")
+FIRST, SECOND, THIRD = (CallSid("CA" + digit * 32) for digit in "123")
+STREAM, NEXT_STREAM = StreamSid("MZ" + "1" * 32), StreamSid("MZ" + "2" * 32)
+
+
+class Book:
+    """Leads one number to one agent; a `Directory`."""
+
+    def __init__(self, call_plan: CallPlan) -> None:
+        self.plan = call_plan
+
+    def line(self, number: str) -> Line | None:
+        """Only our number is answered."""
+        if number != NUMBER:
+            return None
+        return Line(number, "desk", "clinic", "health", Overflow("dial", "+15550100021"))
+
+    def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
+        """The same plan for every call."""
+        del line, variables
+        return Prepared(self.plan, {}, "m")
+
+
+def voice(
+    call: CallSid, *, to: str = NUMBER, recording: str | None = None
+) -> webhooks.VoiceRequest:
+    """What Twilio asks first of a call, and again behind each stream."""
+    return webhooks.VoiceRequest(
+        call, "AC1", "+15550100099", to, "inbound", "ringing", recording_url=recording
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A document with a stream, read."""
+
+    document: str
+
+    @property
+    def verbs(self) -> list[str]:
+        """The names of its verbs."""
+        return [type(verb).__name__ for verb in twiml.parse(self.document)]
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket of its stream."""
+        verb = twiml.parse(self.document)[0]
+        assert isinstance(verb, twiml.Connect)
+        ticket = tickets.read_ticket(verb.stream.parameters["ticket"], KEY)
+        assert isinstance(ticket, Ticket)
+        return ticket
+
+    @property
+    def token(self) -> str:
+        """The text of the resume token behind it."""
+        verb = twiml.parse(self.document)[-1]
+        assert isinstance(verb, twiml.Redirect)
+        return verb.url.rpartition("/")[2]
+
+
+@dataclass
+class Office:
+    """A desk and all that it stands on."""
+
+    desk: Desk
+    calls: Calls
+    slots: PodSlots
+    journal: FailingJournal
+    book: FailingBook
+    door: Door
+    tools: Tools
+    around: Surroundings
+    tasks: asyncio.TaskGroup
+    sockets: list[Socket] = field(default_factory=list)
+
+    async def ring(self, call: CallSid) -> Answer:
+        """A call's webhook, answered."""
+        return Answer(await self.desk.voice(voice(call)))
+
+    async def redirect(self, call: CallSid, answer: Answer) -> Answer | None:
+        """The redirect behind a stream, answered; None: 403."""
+        document = await self.desk.resume(answer.token, voice(call))
+        return None if document is None else Answer(document)
+
+    def start(self, call: CallSid, stream: StreamSid = STREAM) -> Socket:
+        """A stream with a good ticket starts."""
+        live = self.calls.get(call)
+        assert live is not None
+        runner = self.calls.carry(live)
+        assert runner is not None
+        socket = Socket()
+        runner.stream_started(socket, stream)
+        self.sockets.append(socket)
+        return socket
+
+    def lose(self, call: CallSid, socket: Socket) -> None:
+        """The stream's socket is gone."""
+        self.sockets.remove(socket)
+        live = self.calls.get(call)
+        assert live is not None
+        assert live.runner is not None
+        live.runner.stream_lost(socket, "dropped")
+
+    def hang_up(self, call: CallSid, socket: Socket, stream: StreamSid = STREAM) -> None:
+        """The caller puts the phone down."""
+        live = self.calls.get(call)
+        assert live is not None
+        assert live.runner is not None
+        stop = twilio.Stop(twilio.StopFields("AC1", call), stream, "9")
+        live.runner.from_carrier(socket, stop)
+
+    def status(self, call: CallSid, status: str = "completed") -> None:
+        """The carrier's status callback."""
+        self.desk.status(webhooks.StatusCallback(call, "AC1", status))
+
+    async def facts(self, call: CallSid) -> list[Fact]:
+        """What the journal has of a call."""
+        return [
+            msgspec.json.decode(entry.payload, type=facts.Fact)
+            for entry in await self.journal.read(call)
+        ]
+
+    async def end(self, call: CallSid) -> CallEnded:
+        """The call's one end, once all of it is in the call log."""
+        while (row := await self.book.call(call)) is None or row.outcome is None:
+            await self.book.wait_until_asked()
+        ends = [fact for fact in await self.facts(call) if isinstance(fact, CallEnded)]
+        assert len(ends) == 1
+        return ends[0]
+
+    def counted(self, name: str) -> float:
+        """A metric's value, by its name and labels; 0 if it is not there."""
+        for line in self.around.metrics.render().decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
+
+    async def until_empty(self) -> None:
+        """No call is left."""
+        await until(lambda: not self.calls.all())
+
+
+@asynccontextmanager
+async def office(
+    calls_max: int = 3, limits: Limits | None = None, later: list[float] | None = None
+) -> AsyncIterator[Office]:
+    """At its end every call is ended, and nothing of any may be left.
+
+    The desk's clock is as far ahead as the numbers in `later` say.
+    """
+    loop = asyncio.get_running_loop()
+    journal, book, door, tools = FailingJournal(), FailingBook(), Door(), Tools()
+    around, slots = surroundings(journal, book), PodSlots(calls_max)
+    directory = Book(plan(limits=limits))
+    async with asyncio.timeout(4 * SOON_S), asyncio.TaskGroup() as lasting:
+        lasting.create_task(around.recorder.run(), name="recorder")
+        async with asyncio.TaskGroup() as passing:
+            calls = Calls(slots, around, doors={"m": door}, toolbox=lambda _: tools, tasks=passing)
+            desk = Desk(
+                ME,
+                calls,
+                slots,
+                key=KEY,
+                directory=lambda: directory,
+                journal=journal,
+                recorder=around.recorder,
+                hook=None,
+                clock=RedisClock(lambda: journal.now_ms),
+                log=get_logger(),
+                metrics=around.metrics,
+                now=lambda: loop.time() + sum(later or ()),
+            )
+            here = Office(desk, calls, slots, journal, book, door, tools, around, lasting)
+            try:
+                yield here
+            finally:
+                journal.away = book.away = False
+                journal.gate.set()
+                calls.cut()
+        around.recorder.close()
+    assert not calls.all()
+    assert slots.held == 0
+    assert around.recorder.backlog() == 0
+    assert around.recorder.calls == 0
+    assert all(socket.closed for socket in here.sockets)
