@@ -8,6 +8,7 @@ from trunkline.sim.ledger import (
     MATCH_S_MAX,
     Ledger,
     added_latency,
+    clear_latency,
     fingerprint,
     nearest,
 )
@@ -94,3 +95,14 @@ def test_order_kept_every_frame_that_arrives_is_matched(
     latencies = added_latency(sent, received)
     assert len(latencies) == arrived
     assert all(latency >= 0 for latency in latencies)
+
+
+def test_a_clear_is_measured_from_the_word_that_speech_began() -> None:
+    """From the last one before it; speech into silence has no clear."""
+    model, carrier = Ledger(), Ledger()
+    carrier.interrupted(0.5)
+    for at in (1.0, 2.0, 3.0):
+        model.interrupted(at)
+    carrier.interrupted(2.25)
+    carrier.interrupted(3.125)
+    assert clear_latency(model, carrier) == [0.25, 0.125]

@@ -25,11 +25,12 @@ def fingerprint(payload: bytes | str) -> int:
 class Ledger:
     """The stamps of one call at one end."""
 
-    __slots__ = ("arrivals", "departures")
+    __slots__ = ("arrivals", "departures", "interruptions")
 
     def __init__(self) -> None:
         self.departures: deque[tuple[int, float]] = deque(maxlen=ENTRIES_MAX)
         self.arrivals: deque[tuple[int, float]] = deque(maxlen=ENTRIES_MAX)
+        self.interruptions: deque[float] = deque(maxlen=ENTRIES_MAX)
 
     def left(self, payload: bytes | str, now: float) -> None:
         """The payload was written to this end's socket."""
@@ -38,6 +39,10 @@ class Ledger:
     def came(self, payload: bytes | str, now: float) -> None:
         """The payload was read from this end's socket."""
         self.arrivals.append((fingerprint(payload), now))
+
+    def interrupted(self, now: float) -> None:
+        """The model wrote that speech began; at the carrier: a `clear` was read."""
+        self.interruptions.append(now)
 
 
 def added_latency(sent: Ledger, received: Ledger) -> list[float]:
@@ -63,6 +68,17 @@ def added_latency(sent: Ledger, received: Ledger) -> list[float]:
                 last = index
                 break
     return latencies
+
+
+def clear_latency(model: Ledger, carrier: Ledger) -> list[float]:
+    """Seconds from the model's word that speech began to each `clear` at the carrier.
+
+    Speech into silence brings no `clear`; a `clear` for a key had no word before it, and would
+    count from the last speech: measure calls without keys.
+    """
+    said = sorted(model.interruptions)
+    found = ((at, bisect_right(said, at)) for at in carrier.interruptions)
+    return [at - said[place - 1] for at, place in found if place]
 
 
 def nearest(sent: Ledger, candidates: Iterable[Ledger]) -> Ledger | None:

@@ -264,6 +264,8 @@ class MediaStream:
 
     def _clear(self, now: float, actions: list[Action]) -> None:
         self._clears += 1
+        if self._ledger is not None:
+            self._ledger.interrupted(now)
         tail = self._faults.clear_tail_ms * BYTES_PER_S // 1000
         dropped, echoes = self._queue.clear(tail)
         self._bytes_cleared += dropped

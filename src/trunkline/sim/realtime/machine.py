@@ -214,6 +214,8 @@ class RealtimeServer:
         for event in self.dialogue.taken():
             if isinstance(event, server.AudioDelta):
                 self.record.ledger.left(event.delta, now)
+            elif isinstance(event, server.SpeechStarted):
+                self.record.ledger.interrupted(now)
             self._out.append(Send(event))
 
     def _end(self, code: str, message: str, close_code: int) -> None:
