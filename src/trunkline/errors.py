@@ -7,11 +7,15 @@ TrunklineError
 ├── ModelError             the realtime model failed or refused us
 │   └── ModelProtocolError     a model's message is not of the protocol
 └── StoreError             Redis or Postgres failed or refused us
+    ├── Held                   another process holds the data folder's stores
     ├── Fenced                 a later epoch or sequence owns the call: stop writing for it
     └── Behind                 the journal lost its tail in a crash: append again from there
 
 Our own bugs are assertions. Expected failure is an event or a result, not an exception.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class TrunklineError(Exception):
@@ -57,6 +61,10 @@ class StoreError(TrunklineError):
     """Redis or Postgres failed, refused us, or was not in time."""
 
 
+class Held(StoreError):  # noqa: N818 - a state of affairs, as Fenced
+    """The data folder's stores are another process's, which may be reached through them."""
+
+
 class Fenced(StoreError):  # noqa: N818 - a state of affairs, not a failure of the store
     """The call has a later epoch or another sequence: whoever is told so writes no more for it."""
 
@@ -71,3 +79,12 @@ class Behind(StoreError):  # noqa: N818 - a state of affairs, as Fenced
         super().__init__(message)
         self.seq = seq
         self.hash = hash
+
+
+@contextmanager
+def naming(setting: str) -> Iterator[None]:
+    """A store's failure begins with the setting that led there: who reads it can mend that."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(f"{setting}: {error}") from error

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, user_for
+from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, shelter, user_for
 from trunkline.errors import SettingsError
 
 SUN_PATH_BYTES_MAX = 107
@@ -82,5 +82,32 @@ def test_the_way_to_a_folder_is_opened_or_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(SettingsError, match=f"to whom {tmp_path} is closed"):
         open_way(stranger, data, can_pass=False)
-    assert open_way(stranger, data, can_pass=True)
+    with pytest.raises(SettingsError, match="is closed"):
+        open_way(stranger, data, can_pass=True)  # It belongs to somebody, who should start them.
     assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
+def test_who_passes_closed_folders_is_shut_in(tmp_path: Path) -> None:
+    """Another process of nobody's must not reach a server that can read root's files."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    nobody = user_for(data)
+    assert nobody is not None
+    os.chown(data, nobody.uid, nobody.gid)
+    tmp_path.chmod(0o700)
+    assert open_way(nobody, data, can_pass=True)
+    assert (data.stat().st_uid, data.stat().st_mode & 0o777) == (0, 0o700)
+
+
+def test_a_shelter_under_tmp_is_ours_and_as_open_as_asked(tmp_path: Path) -> None:
+    """Closed for servers that pass closed folders, else to be entered but not read."""
+    place = tmp_path / "shelter"
+    shelter(place, closed=True)
+    assert place.stat().st_mode & 0o777 == 0o700
+    shelter(place, closed=False)
+    assert place.stat().st_mode & 0o777 == 0o711
+    link = tmp_path / "link"
+    link.symlink_to(place)
+    with pytest.raises(SettingsError, match="made by somebody else"):
+        shelter(link, closed=True)

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
-from trunkline.errors import StoreError
+from trunkline.errors import Held
 
 HOLDER_GONE_S_MAX: Final = 15.0
 """Time for the servers of a dead parent to stop and let go of the lock; then the start fails."""
@@ -30,7 +30,7 @@ def locking(data_dir: Path) -> Generator[float, None, int]:
     Waits for the servers of a parent that died, not for a holder that lives.
 
     Raises:
-        StoreError: another process holds it; the text names its pid and command.
+        Held: another process holds it; the text names its pid and command.
     """
     with contextlib.ExitStack() as undo:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,12 +40,12 @@ def locking(data_dir: Path) -> Generator[float, None, int]:
         while not _taken(lock):
             pid, _, born = os.pread(lock, 64, 0).decode(errors="replace").strip().partition(" ")
             if pid and _born(pid) == born:
-                raise StoreError(
+                raise Held(
                     f"{data_dir} is held by pid {pid} ({_command(pid)}): stop it, or set"
                     " TRUNKLINE_DATA_DIR to another folder"
                 )
             if time.monotonic() > deadline:
-                raise StoreError(f"{data_dir} is still held by servers whose parent, {pid}, died")
+                raise Held(f"{data_dir} is still held by servers whose parent, {pid}, died")
             yield POLL_S
         os.ftruncate(lock, 0)
         me = str(os.getpid())

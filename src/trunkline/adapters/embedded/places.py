@@ -14,6 +14,9 @@ from trunkline.errors import SettingsError
 RUN_PATH_BYTES_MAX: Final = 80
 """Longest folder of sockets: `sun_path` holds 107 bytes, and the sockets' names need 20."""
 
+NOBODY: Final = "nobody"
+"""Whom root's stores run as, unless the data folder belongs to somebody."""
+
 PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/._-]+\Z")
 
 
@@ -52,7 +55,7 @@ def run_dir_for(data_dir: Path) -> Path:
     if len(os.fsencode(inside)) <= RUN_PATH_BYTES_MAX and PLAIN_PATH.match(str(inside)):
         return inside
     name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
-    return Path(f"/tmp/trunkline-{os.geteuid()}-{name}")  # noqa: S108 - checked to be ours alone
+    return Path(f"/tmp/trunkline-{os.geteuid()}-{name}/run")  # noqa: S108 - see `shelter`
 
 
 def user_for(data_dir: Path) -> User | None:
@@ -61,7 +64,7 @@ def user_for(data_dir: Path) -> User | None:
         return None
     uid = data_dir.stat().st_uid
     try:
-        found = pwd.getpwuid(uid) if uid else pwd.getpwnam("nobody")
+        found = pwd.getpwuid(uid) if uid else pwd.getpwnam(NOBODY)
     except KeyError:
         raise SettingsError(
             f"PostgreSQL does not run as root, and {f'uid {uid}' if uid else 'nobody'} is no user"
@@ -70,25 +73,44 @@ def user_for(data_dir: Path) -> User | None:
     return User(found.pw_uid, found.pw_gid, found.pw_name)
 
 
-def open_way(user: User, data_dir: Path, *binaries: Path, can_pass: bool) -> bool:
-    """Make the data folder the user's to enter; whether folders above are closed to it.
+def shelter(folder: Path, *, closed: bool) -> None:
+    """A folder of ours under /tmp, for the sockets' folder in it; closed to others if asked.
 
     Raises:
-        SettingsError: one is, and the servers can't be given leave to pass (`can_pass`).
+        SettingsError: somebody else made it before.
     """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise SettingsError(f"{folder} was made by somebody else: remove it")
+    folder.chmod(0o700 if closed else 0o711)
+
+
+def open_way(user: User, data_dir: Path, *binaries: Path, can_pass: bool) -> bool:
+    """Make the data folder the user's to enter; whether folders on the way are closed to it.
+
+    If they are, the servers pass by a capability of root's (`privilege`), and the data folder is
+    closed to everybody else: another process of their user could have PostgreSQL read root's files.
+    A folder that belongs to somebody is not taken away: who owns it should start the stores.
+
+    Raises:
+        SettingsError: folders are closed, and the servers can't be given leave to pass.
+    """
+    above = [folder for place in binaries for folder in (place, *place.resolve().parents)]
+    above += data_dir.resolve().parents
+    for folder in above:
+        if _may_enter(user, folder):
+            continue
+        if can_pass and user.name == NOBODY:
+            os.chown(data_dir, 0, 0)
+            data_dir.chmod(0o700)
+            return True
+        raise SettingsError(
+            f"started as root, the stores run as {user.name}, to whom {folder} is closed: open it"
+            " (chmod o+x), start as a normal user, or have the data elsewhere (TRUNKLINE_DATA_DIR)"
+        )
     if not _may_enter(user, data_dir):
         os.chown(data_dir, user.uid, user.gid)
-    for place in (data_dir, *binaries):
-        for folder in (place, *place.resolve().parents):
-            if _may_enter(user, folder):
-                continue
-            if can_pass:
-                return True
-            raise SettingsError(
-                f"started as root, the stores run as {user.name}, to whom {folder} is closed:"
-                f" open it (chmod o+x), start as a normal user, or have {place} elsewhere"
-                " (TRUNKLINE_DATA_DIR is the data folder's setting)"
-            )
     return False
 
 

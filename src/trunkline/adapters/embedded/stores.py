@@ -29,7 +29,7 @@ from urllib.parse import quote
 
 from trunkline.adapters.embedded import privilege
 from trunkline.adapters.embedded.lock import POLL_S, Steps, locking
-from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, user_for
+from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, shelter, user_for
 from trunkline.adapters.embedded.programs import postgres_folder, valkey_binary
 from trunkline.errors import SettingsError, StoreError
 
@@ -60,7 +60,8 @@ class Embedded:
 
     Raises:
         SettingsError: the folder, the wheels or the system can't serve; the text says the remedy.
-        StoreError: another process holds the folder, or a server did not start.
+        Held: another process holds the folder.
+        StoreError: a server did not start.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -139,6 +140,8 @@ class Embedded:
             self._lock = yield from locking(self.data_dir)
             for folder in ("valkey", "logs"):
                 own(self.data_dir / folder, self._user)
+            if self._run_dir.parent != self.data_dir:
+                shelter(self._run_dir.parent, closed=self._keeps_search)
             own(self._run_dir, self._user)
             # The lock is ours, so nothing listens here: what is left is from a kill.
             for leftover in self._run_dir.iterdir():
@@ -215,6 +218,9 @@ class Embedded:
         self._servers.clear()
         if self._lock is not None:
             shutil.rmtree(self._run_dir, ignore_errors=True)
+            if self._run_dir.parent != self.data_dir:
+                with contextlib.suppress(OSError):
+                    self._run_dir.parent.rmdir()
             os.close(self._lock)
             self._lock = None
 
