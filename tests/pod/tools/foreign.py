@@ -69,6 +69,18 @@ async def leave_soon() -> None:
     sys.exit(CANARY)
 
 
+class Unusual(BaseException):
+    """What libraries raise that shall pass every `except Exception`."""
+
+
+def raise_the_unusual() -> None:
+    raise Unusual(CANARY)
+
+
+async def raise_the_unusual_soon() -> None:
+    raise Unusual(CANARY)
+
+
 async def time_out_soon() -> None:
     raise TimeoutError(CANARY)
 

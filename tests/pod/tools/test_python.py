@@ -86,6 +86,8 @@ async def test_wrong_arguments_are_told_to_the_model(
         ("fail_soon", "LookupError"),
         ("leave", "SystemExit"),
         ("leave_soon", "SystemExit"),
+        ("raise_the_unusual", "Unusual"),
+        ("raise_the_unusual_soon", "Unusual"),
         ("time_out_soon", "TimeoutError"),
         ("cancel_itself", "CancelledError"),
     ],

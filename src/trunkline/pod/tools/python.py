@@ -44,6 +44,8 @@ class Function(Protocol):
 class ForeignCode:
     """Around what users wrote: whatever it raises, `sys.exit` included, is its result.
 
+    Some libraries raise what passes every `except Exception`: it would end the pod, not the call.
+
     What an exception says may hold an address, a key or a caller's words, and the model might read
     it out: only its type is used.
     """
@@ -60,10 +62,10 @@ class ForeignCode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if isinstance(error, Exception | SystemExit):
-            self.error = type(error).__name__
-            return True
-        return False
+        if error is None or isinstance(error, asyncio.CancelledError | GeneratorExit):
+            return False  # How Python ends a coroutine of ours.
+        self.error = type(error).__name__
+        return True
 
 
 @dataclass(frozen=True, slots=True)
