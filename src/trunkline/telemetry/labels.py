@@ -107,8 +107,11 @@ WEBHOOK_REFUSALS: Final = (
     "slow",
     "number",
     "bad_token",
+    "path",
+    "gone",
+    "crowded",
 )
-"""What `pod.http.public` and the desk refuse."""
+"""What `pod.http` and the desk refuse."""
 
 STREAM_REFUSALS: Final = (
     "path",

@@ -10,13 +10,14 @@ from typing import Final, Protocol
 
 from fastapi import FastAPI, Request, Response
 from pydantic import SecretStr
+from starlette.exceptions import HTTPException
 
 from trunkline.errors import CarrierProtocolError
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import webhooks
 
 BODY_BYTES_MAX: Final = 64 * 1024
-"""A longer body is refused (413) without reading on."""
+"""A longer body is refused (413); what still comes of it is dropped."""
 
 BODY_S_MAX: Final = 5.0
 """A body that is not whole by then is refused (408)."""
@@ -45,41 +46,52 @@ class FrontDesk(Protocol):
 
 
 class Unsigned(Exception):  # noqa: N818 - an answer, not a failure of ours
-    """The request does not come from our Twilio account: 403, or 413 and 400 where it is broken."""
+    """The request does not come from our Twilio account, or is broken: 403, or the status given.
 
-    def __init__(self, reason: str, status: int = 403) -> None:
+    `unread`: more of its body may come.
+    """
+
+    def __init__(self, reason: str, status: int = 403, *, unread: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
+        self.unread = unread
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, body_s_max: float) -> bytes:
     body = bytearray()
+    more = True
     try:
-        async with asyncio.timeout(BODY_S_MAX):
-            async for chunk in request.stream():
-                body += chunk
+        async with asyncio.timeout(body_s_max):
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Unsigned("gone", 400)
+                body += message.get("body", b"")
+                more = bool(message.get("more_body", False))
                 if len(body) > BODY_BYTES_MAX:
-                    raise Unsigned("too_big", 413)
+                    raise Unsigned("too_big", 413, unread=more)
     except TimeoutError:
-        raise Unsigned("slow", 408) from None
+        raise Unsigned("slow", 408, unread=True) from None
     return bytes(body)
 
 
 def signed_form(
-    public_url: str, tokens: Sequence[SecretStr]
+    public_url: str, tokens: Sequence[SecretStr], *, body_s_max: float = BODY_S_MAX
 ) -> Callable[[Request], Awaitable[webhooks.Form]]:
     """Make the check that every webhook passes first: its form, or `Unsigned`."""
 
     async def check(request: Request) -> webhooks.Form:
+        # Read in any case: an answer before the body's end may be lost with the connection.
+        body = await _read_body(request, body_s_max)
         signature = request.headers.get("x-twilio-signature")
         if signature is None:
             raise Unsigned("no_signature")
-        body = await _read_body(request)
-        # As it was sent: the signature covers the URL's text, not its meaning.
+        # As it was sent: the signature covers the URL's text, not its meaning. Of the scope, for
+        # `request.url` is made from the Host header.
         url = public_url.rstrip("/") + request.scope["raw_path"].decode("latin-1")
-        if request.url.query:
-            url += f"?{request.url.query}"
+        if query := request.scope["query_string"].decode("latin-1"):
+            url += f"?{query}"
         try:
             form = webhooks.parse_form(body)
         except CarrierProtocolError as error:
@@ -92,21 +104,40 @@ def signed_form(
 
 
 def public_app(
-    desk: FrontDesk, *, public_url: str, tokens: Sequence[SecretStr], metrics: Metrics
+    desk: FrontDesk,
+    *,
+    public_url: str,
+    tokens: Sequence[SecretStr],
+    metrics: Metrics,
+    body_s_max: float = BODY_S_MAX,
 ) -> FastAPI:
     """The public port's application: /twilio/… and nothing else; no OpenAPI, no docs."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    check = signed_form(public_url, tokens)
+    # A redirect to a path without its slash would be made from the Host header.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    check = signed_form(public_url, tokens, body_s_max=body_s_max)
 
     @app.exception_handler(Unsigned)
     async def refuse(_request: Request, refusal: Unsigned) -> Response:
+        """Counted, and the connection ends: a stranger shall not keep one for nothing.
+
+        While its body still comes the server sees to that: who closes with bytes unread resets
+        the connection, and the answer is lost.
+        """
         metrics.webhook_refused(refusal.reason)
-        return Response(status_code=refusal.status)
+        headers = {} if refusal.unread else {"Connection": "close"}
+        return Response(status_code=refusal.status, headers=headers)
 
     @app.exception_handler(CarrierProtocolError)
-    async def refuse_form(_request: Request, _error: CarrierProtocolError) -> Response:
-        metrics.webhook_refused("incomplete")
-        return Response(status_code=400)
+    async def refuse_form(request: Request, _error: CarrierProtocolError) -> Response:
+        return await refuse(request, Unsigned("incomplete", 400))
+
+    @app.exception_handler(HTTPException)
+    async def refuse_path(request: Request, error: HTTPException) -> Response:
+        try:
+            await _read_body(request, body_s_max)
+        except Unsigned as refusal:
+            return await refuse(request, refusal)
+        return await refuse(request, Unsigned("path", error.status_code))
 
     @app.post("/twilio/voice")
     async def voice(request: Request) -> Response:
