@@ -77,3 +77,22 @@ async def test_a_stopped_watchdog_leaves_no_thread_and_no_timer() -> None:
     count = len(reports.lags)
     await asyncio.sleep(3 * TICK_S)
     assert len(reports.lags) == count
+
+
+async def test_what_came_before_the_start_is_nobodys() -> None:
+    """A pod imports and connects for a while before it takes calls: that blocks no caller."""
+    reports = Reports()
+    watchdog = Watchdog(lag=reports.lag, blocked=reports.blocked)
+    burn_like_a_bug(0.2)
+    watchdog.start()
+    await reports.wait_for_marks(3)
+    watchdog.stop()
+    assert not any("burn_like_a_bug" in stack for _, stack in reports.blocks)
+    assert reports.lags[0] < 0.2
+
+
+async def test_one_that_was_not_started_can_be_stopped() -> None:
+    """A pod that fails to start has nothing to watch."""
+    reports = Reports()
+    Watchdog(lag=reports.lag, blocked=reports.blocked).stop()
+    assert not reports.lags

@@ -120,14 +120,13 @@ class Pod:
                 LogName.LOOP_BLOCKED, ms=round(cpu_s * 1000), stack=stack
             ),
         )
-        watchdog.start()
         try:
-            await self._live(on_ready)
+            await self._live(watchdog, on_ready)
         finally:
             watchdog.stop()
         log.info(LogName.POD_STOPPED)
 
-    async def _live(self, on_ready: Callable[["Pod"], None] | None) -> None:
+    async def _live(self, watchdog: Watchdog, on_ready: Callable[["Pod"], None] | None) -> None:
         parts = self._parts
         async with asyncio.TaskGroup() as lasting:
             flushed = lasting.create_task(self._recorder.run(), name="recorder")
@@ -143,6 +142,7 @@ class Pod:
                 # What start-up made lives as long as the process: the collector may skip it.
                 gc.collect()
                 gc.freeze()
+                watchdog.start()  # Start-up may take its time: nobody talks yet.
                 self._ready = True
                 parts.log.info(LogName.POD_READY, port=self.public_port)
                 if on_ready is not None:

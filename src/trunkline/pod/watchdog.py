@@ -42,16 +42,18 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to mark and to look."""
+        """Begin to mark and to look: what came before is nobody's."""
+        self._marked_at, self._marked_cpu = time.monotonic(), time.clock_gettime(self._cpu_clock)
         self._mark()
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and the marks."""
+        """End the thread and the marks; does nothing to one that was not started."""
         self._stop.set()
         if self._timer is not None:
             self._timer.cancel()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _mark(self) -> None:
         now, cpu = time.monotonic(), time.clock_gettime(self._cpu_clock)
