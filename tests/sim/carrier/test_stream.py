@@ -258,6 +258,14 @@ def test_a_reset_drops_the_connection_without_a_word() -> None:
     assert len(bench.messages("media")) <= 25
 
 
+def test_what_was_played_until_a_reset_was_heard() -> None:
+    """Up to the byte, however long ago the queue was looked at."""
+    bench = talking(faults=Faults(reset_after_s=0.55)).go(0.1)
+    bench.server(media(bench.stream_sid, b"a" * 8000)).go(0.6)
+    assert bench.reset == [0]
+    assert 3520 <= bench.report.bytes_played <= 3520 + 160
+
+
 @pytest.mark.parametrize("kind", list(Garbage))
 def test_garbage_of_every_kind_goes_out(kind: Garbage) -> None:
     """What it is meant to be, and not something our own codec would send."""

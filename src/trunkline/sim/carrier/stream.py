@@ -314,6 +314,7 @@ class MediaStream:
 
     def reset(self, now: float) -> list[Action]:
         """Drop the connection; `closed` follows when the socket is gone."""
+        self._play(now, [])  # Its echoes have nowhere to go.
         self._leave(now)
         return [ResetStream(self.number)]
 
