@@ -120,6 +120,25 @@ class Scene(Stage):
 
     pod: Pod
     settings: Settings
+    running: asyncio.Task[None]
+    """The pod's life; a test may end it with `pod.stop()`."""
+
+    async def view(self) -> Mapping[str, JsonValue]:
+        """What the pod says of itself, also when its ports are closed."""
+        return self.pod.view().model_dump()
+
+    async def until(self, fact: Callable[[], bool]) -> None:
+        """Turn the loop until something is so."""
+        async with asyncio.timeout(CLEAN_S_MAX):
+            while not fact():  # noqa: ASYNC110 - counts tell nobody when they change
+                await asyncio.sleep(POLL_S)
+
+    async def counted(self, series: str) -> float:
+        """A metric's value by its name and labels; 0 where nothing was counted."""
+        for line in (await self.get("/metrics")).splitlines():
+            if line.startswith(f"{series} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
 
 
 @asynccontextmanager
@@ -152,7 +171,9 @@ async def scene(
         file = read(content.encode(), CONFIG)
         ready: asyncio.Future[Pod] = loop.create_future()
         async with asyncio.timeout(SCENE_S_MAX), asyncio.TaskGroup() as tasks:
-            tasks.create_task(_run(given, file, sockets, redis_url, database_url, ready.set_result))
+            running = tasks.create_task(
+                _run(given, file, sockets, redis_url, database_url, ready.set_result)
+            )
             pod = await ready
             pool = await postgres.connect(database_url)
             try:
@@ -170,6 +191,7 @@ async def scene(
                         http,
                         pod,
                         given,
+                        running,
                         more_models=more,
                     )
                     yield here
