@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from acceptance.far_pod import FarPod, far_pod, started
 from acceptance.foreign_tools import TEXT
 from acceptance.played import counted
-from trunkline.sim.caller import HangUp, Listen, Pause, Press, Say, WaitForHangUp
+from trunkline.sim.caller import HangUp, Listen, Pause, Press, Say, Script, WaitForHangUp
 from trunkline.sim.carrier.account import Account
 from trunkline.sim.carrier.faults import Faults, Garbage
 from trunkline.sim.carrier.report import CallReport
@@ -113,7 +113,7 @@ async def test_nothing_is_told(redis_url: str, database_url: str, tmp_path: Path
             database_url.replace("trunkline@", f"trunkline:{PASSWORD}@"),
             tmp_path,
             config=config,
-            environ={**SECRETS, "TRUNKLINE_CALLS_MAX": "3", "PYTHONPATH": python_path()},
+            environ={**SECRETS, "PYTHONPATH": python_path()},
             account=Account(auth_token=AUTH_TOKEN),
             model=RealtimeSimOptions(keys=(SECRETS["TRUNKLINE_REALTIME_API_KEY"],), think_ms=50),
             brain=brain(),
@@ -196,25 +196,23 @@ async def users_server() -> AsyncIterator[str]:
 
 
 async def callers(here: FarPod) -> list[CallReport]:
-    """People who call: tools that fail, a bug, a transfer, garbage, failures of the model."""
-    hear = Listen(until_silence_ms=500, max_ms=8000)
-    garbage = Faults(garbage=tuple(kind for kind in Garbage), garbage_every_s=0.1)
-    tools = (hear, Say("seventy"), hear, Press(KEYS), Pause(2500), Say("eleven"), hear)
-    scripts = (
-        ((*tools, HangUp()), CALLER, None),
+    """People who call: tools that fail, a bug, a transfer, garbage, a failure of the model."""
+    hear = Listen(until_silence_ms=300, max_ms=8000)
+    garbage = Faults(garbage=tuple(Garbage), garbage_every_s=0.1)
+    scripts: tuple[tuple[Script, str, Faults | None], ...] = (
+        ((hear, Say("seventy"), hear, HangUp()), CALLER, None),
+        ((hear, Say("stop"), hear, Say("eleven"), hear, HangUp()), CALLER, None),
+        ((hear, Press(KEYS), Pause(2000), HangUp()), CALLER, None),
         ((hear, Say("cancel"), WaitForHangUp()), UNKNOWN_TO_THE_HOOK, None),
         ((hear, Say("transfer me to the doctor"), WaitForHangUp()), CALLER, garbage),
     )
+    here.model.put("fail_response=canary_failure*1")
     async with asyncio.TaskGroup() as calling:
-        first = [
+        calls = [
             calling.create_task(here.call(*script, to=CALLED, from_=from_, faults=faults))
             for script, from_, faults in scripts
         ]
-    here.model.put("fail_response=canary_failure*1")
-    then = [await here.call(hear, Say("stop"), hear, HangUp(), to=CALLED, from_=CALLER)]
-    here.model.put("fail_response=canary_failure*3")
-    then.append(await here.call(WaitForHangUp(), to=CALLED, from_=CALLER))
-    reports = [call.result() for call in first] + then
+    reports = [call.result() for call in calls]
     assert {number for report in reports for number in report.dialled} == {TRANSFER, OVERFLOW}
     return reports
 

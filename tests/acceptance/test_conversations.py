@@ -50,7 +50,7 @@ POLL_S: Final = 0.02
 
 FILLER: Final = recorded().clips["one moment please"]
 
-HEAR: Final = Listen(until_silence_ms=400)
+HEAR: Final = Listen(until_silence_ms=300)
 """Long enough for a pause between words, short enough to keep the file short."""
 
 ROLES: Final = {
@@ -62,8 +62,6 @@ ROLES: Final = {
             HEAR,
             Say("tell me everything"),
             Interrupt(1500, "stop please"),
-            HEAR,
-            Say("can you book it for tomorrow"),
             HEAR,
             Say("i need help with billing"),
             HEAR,
@@ -218,7 +216,7 @@ async def _break(model: RealtimeSimulator, how: Literal["reset", "expire"]) -> N
 
 
 def test_a_whole_call(evening: Evening) -> None:
-    """A barge-in, two tools, a handoff, a tool of the new agent, a goodbye: the rows say it all."""
+    """A barge-in, a handoff, a tool before and after it, a goodbye: the rows say it all."""
     call = evening.calls["whole"]
     call.agrees()
     assert call.ended == ("agent_ended", "end_call")
@@ -238,10 +236,6 @@ def test_a_whole_call(evening: Evening) -> None:
         "agent_said",
         "caller_said",
         "tool_called",
-        "tool_finished",
-        "agent_said",
-        "caller_said",
-        "tool_called",
         "handed_off",
         "tool_finished",
         "agent_said",  # The new agent's greeting.
@@ -256,20 +250,19 @@ def test_a_whole_call(evening: Evening) -> None:
         "call_ended",
     ]
     assert [fact.name for fact in call.of(ToolCalled)] == [
-        "find_appointments", "book_appointment", "handoff", "find_prices", "end_call",
+        "find_appointments", "handoff", "find_prices", "end_call",
     ]  # fmt: skip
     assert [(fact.agent, fact.heard_text) for fact in call.of(AgentSaid)] == [
         ("reception", "good morning how can i help you"),
         ("reception", "i found an appointment tomorrow"),
         ("reception", call.of(AgentSaid)[2].heard_text),  # Of this one see the next test.
         ("reception", "i heard stop please"),
-        ("reception", "you are booked"),
         ("billing", "hello this is billing"),
         ("billing", "the price is ninety dollars"),
         ("billing", "thank you goodbye"),
     ]
     end = call.of(CallEnded)[0]
-    assert end.turns == len(call.of(CallerSaid)) == 7
+    assert end.turns == len(call.of(CallerSaid)) == 6
     assert min(end.input_tokens, end.output_tokens) > 0
 
 

@@ -23,19 +23,15 @@ from trunkline.sim.turns import Turn
 
 pytestmark = pytest.mark.anyio
 
-CALLS: Final = 10
+CALLS: Final = 20
 
 SCRIPT: Final = (
     Listen(until_silence_ms=400),
     Say("tell me everything"),
-    Interrupt(600, "wait please"),
-    Listen(until_silence_ms=400),
-    Say("tell me a story"),
-    Interrupt(1200, "stop please"),
+    Interrupt(1000, "stop please"),
     Listen(until_silence_ms=400),
     HangUp(),
 )
-INTERRUPTIONS: Final = 2
 
 QUIET: Final = fingerprint(b64encode(SILENCE))
 DELTA_BYTES: Final = RealtimeSimOptions().delta_ms * BYTES_PER_MS
@@ -44,7 +40,7 @@ DELTA_BYTES: Final = RealtimeSimOptions().delta_ms * BYTES_PER_MS
 async def test_added_latency(redis_url: str, database_url: str, tmp_path: Path) -> None:
     """Both ways, the frames of interruptions and the `clear` that answers them included."""
     roles = {
-        str(number): Role(to="+15550100002", script=SCRIPT, after_s=0.11 * number)
+        str(number): Role(to="+15550100002", script=SCRIPT, after_s=0.07 * number)
         for number in range(CALLS)
     }
     async with far_pod(redis_url, database_url, tmp_path) as here:
@@ -60,11 +56,11 @@ async def test_added_latency(redis_url: str, database_url: str, tmp_path: Path) 
         call.agrees()
         carrier, model = call.report.ledger, call.model.ledger
         interruptions = [turn for turn in call.report.turns if turn.interrupted]
-        assert len(interruptions) == INTERRUPTIONS
+        assert len(interruptions) == 1
         _every_frame_came(call, interruptions)
         _every_delta_came(call)
         cleared = clear_latency(model, carrier)
-        assert len(cleared) == call.report.streams[0].clears == INTERRUPTIONS
+        assert len(cleared) == call.report.streams[0].clears == 1
         figures["caller to model"] += added_latency(carrier, model)
         for turn in interruptions:
             figures["  of them interruptions"] += added_latency(sent_in(turn, carrier), model)
@@ -79,7 +75,7 @@ def _every_frame_came(call: Played, interruptions: Sequence[Turn]) -> None:
     """What the caller said is what the model heard: no frame lost, doubled or out of order."""
     carrier, model = call.report.ledger, call.model.ledger
     sent, came = _marks(carrier.departures), _marks(model.arrivals)
-    assert len(sent) > 100
+    assert len(sent) > 50
     assert came == sent
     assert len(added_latency(carrier, model)) == len(carrier.departures)
     for turn in interruptions:
