@@ -6,6 +6,7 @@ import pytest
 
 from pod.ends import Socket, until
 from pod.office import FIRST, ME, NEXT_STREAM, SECOND, STREAM, THIRD, office
+from trunkline.call.plan import Limits
 from trunkline.core.facts import CallEnded, Outcome, TransferOrdered
 from trunkline.core.ids import CallSid
 from trunkline.core.slots import INBOUND_HOLD_S
@@ -254,3 +255,18 @@ async def test_a_late_socket_of_a_call_that_is_gone() -> None:
         runner.stream_started(late := Socket(), STREAM)
         assert late.closed == 1
         assert here.calls.all() == []
+
+
+async def test_a_stream_that_never_comes_back_fails_its_call() -> None:
+    """After the session's wait: the slot is free, and a redirect later on overflows."""
+    async with office(calls_max=1, limits=Limits(stream_wait_s_max=0.05)) as here:
+        answer = await here.ring(FIRST)
+        here.lose(FIRST, here.start(FIRST))
+        await here.until_empty()
+        end = await here.end(FIRST)
+        assert (end.outcome, end.reason) == (Outcome.FAILED, "stream_lost")
+        assert here.door.given == len(here.door.released)
+        assert here.slots.held == 0
+        then = await here.redirect(FIRST, answer)
+        assert then is not None
+        assert then.verbs[0] == "Dial"

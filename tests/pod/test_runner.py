@@ -306,5 +306,5 @@ async def test_streams_and_sessions_are_logged_and_counted() -> None:
         here.runner.stream_started(newer, NEXT_SID)
         here.runner.from_carrier(newer, stop(sid=NEXT_SID))
     rendered = here.around.metrics.render().decode()
-    assert "streams_total 2.0" in rendered
+    assert 'realtime_acquire_seconds_count{source="pool"} 1.0' in rendered
     assert 'call_resumes_total{cause="stream_lost"} 1.0' in rendered

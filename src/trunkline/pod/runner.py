@@ -256,8 +256,7 @@ class CallRunner:
         """Streams and sessions that come and go are told to operators too."""
         log, metrics = self._around.log, self._around.metrics
         match fact:
-            case facts.StreamOpened():
-                metrics.stream_opened()
+            case facts.StreamOpened():  # Its socket counts it.
                 log.info(LogName.STREAM_OPENED, call=self.call, stream=fact.stream_sid)
             case facts.StreamLost():
                 log.warning(
