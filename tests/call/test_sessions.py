@@ -156,6 +156,7 @@ def test_what_changes_nothing_brings_nothing() -> None:
     script = talking()
     script >> server.RateLimitsUpdated([])
     script >> server.ItemTruncated("i", 0, 1)
+    script >> server.TranscriptionDelta("i", 0, "Good")
     script >> server.ItemAdded(Message("user", [InputText("x")]))
     script >> server.ArgumentsDelta("r1", "i1", 0, "c1", "{")
     script >> server.SessionUpdated(VIEW)

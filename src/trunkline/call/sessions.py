@@ -44,6 +44,7 @@ _Told = (
     | server.ItemRetrieved
     | server.ItemTruncated
     | server.RateLimitsUpdated
+    | server.TranscriptionDelta
 )
 """What changes nothing for a call."""
 

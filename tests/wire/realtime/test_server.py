@@ -344,6 +344,16 @@ CASES: dict[str, tuple[records.Tree, server.ToClient]] = {
         },
         server.RateLimitsUpdated([server.RateLimit("tokens", 50_000, 49_000, 1.2)], "event_1"),
     ),
+    "transcription delta": (
+        {
+            "type": "conversation.item.input_audio_transcription.delta",
+            "item_id": "item_1",
+            "content_index": 0,
+            "delta": "My",
+            "event_id": "event_1",
+        },
+        server.TranscriptionDelta("item_1", 0, "My", "event_1"),
+    ),
 }
 """Each event that is read, as it stands on the wire and as its record."""
 
@@ -355,16 +365,6 @@ SENT: dict[str, tuple[records.Tree, server.ToClient]] = {
     "text done": (
         {"type": "response.output_text.done", **AT, "text": "Hello"},
         server.TextDone("resp_1", "item_1", "Hello", event_id="event_1"),
-    ),
-    "transcription": (
-        {
-            "type": "conversation.item.input_audio_transcription.delta",
-            "item_id": "item_1",
-            "content_index": 0,
-            "delta": "My",
-            "event_id": "event_1",
-        },
-        server.TranscriptionDelta("item_1", 0, "My", "event_1"),
     ),
 }
 """Events that the simulator sends and the pod has no use for."""

@@ -144,6 +144,8 @@ class TranscriptionCompleted(
 class TranscriptionDelta(
     msgspec.Struct, frozen=True, tag="conversation.item.input_audio_transcription.delta"
 ):
+    """Some of what the caller said; the whole comes with `TranscriptionCompleted`."""
+
     item_id: str
     content_index: int = 0
     delta: str = ""
@@ -304,6 +306,7 @@ Read = (
     | ItemDeleted
     | ItemRetrieved
     | ItemTruncated
+    | TranscriptionDelta
     | TranscriptionCompleted
     | TranscriptionFailed
     | ResponseCreated
@@ -323,8 +326,8 @@ Read = (
 """Events that are read."""
 
 FromServer = Read | Unknown
-ToClient = Read | TextDelta | TextDone | TranscriptionDelta
-"""Events that the simulator sends. The pod has no use for the last three: to it, `Unknown`."""
+ToClient = Read | TextDelta | TextDone
+"""Events that the simulator sends. The pod has no use for the last two: to it, `Unknown`."""
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
