@@ -1,5 +1,6 @@
 """The gate of the media path: which upgrade is answered, which stream gets which call."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import picows
@@ -11,6 +12,9 @@ from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.media import MediaSocket, Receiver, Refusal
 from trunkline.wire import twilio, webhooks
+
+_SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A stream's name goes into facts and into all that we send: it must be plain."""
 
 
 class Gate:
@@ -53,6 +57,8 @@ class Gate:
         live = self._called(start)
         if isinstance(live, Refusal):
             return live
+        if _SID.fullmatch(start.stream_sid) is None or start.start.stream_sid != start.stream_sid:
+            return Refusal.PROTOCOL
         runner = self._calls.carry(live)
         if runner is None:
             return Refusal.NO_CALL

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from trunkline.core.slots import PodSlots
 from trunkline.pod.admission import Gate
+from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.desk import Desk
@@ -24,7 +25,7 @@ from trunkline.pod.door import Door
 from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
-from trunkline.pod.media import MediaHouse, media_protocol
+from trunkline.pod.media import MediaHouse
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.tools.hook import ContextHook
@@ -198,7 +199,12 @@ class Pod:
             self, parts.book, parts.metrics, ready=lambda: self._ready, version=setup.version
         )
         return {
-            "public": HttpServer(public, parts.public, ws=media_protocol(media)),
+            "public": HttpServer(
+                public,
+                parts.public,
+                ws=media_protocol(media),
+                cut=parts.metrics.webhook_refused,
+            ),
             "internal": HttpServer(internal, parts.internal),
         }
 
@@ -224,8 +230,7 @@ class Pod:
     ) -> None:
         """No call is left: first the ports go, then the recorder, for answers make facts."""
         assert self._media is not None
-        for stranger in list(self._media.open):
-            stranger.close()
+        await self._media.close()
         for server in servers:
             server.stop()
         await asyncio.wait(serving, timeout=SERVERS_S_MAX)

@@ -1,15 +1,16 @@
 """The media socket: Twilio's WebSocket, handled by picows without ASGI in the audio path.
 
-Uvicorn accepts the connection and reads the request's head; `media_protocol` makes the class
-that it hands an upgrade to, which gives the transport to picows and is gone. From then on a
-frame goes: transport, picows, `MediaSocket.on_ws_frame`, the call.
+Uvicorn accepts the connection and reads the request's head; `pod.bridge` hands an upgrade to
+picows. From `start` on a frame goes: transport, picows, `MediaSocket.on_ws_frame`, the call.
 """
 
 import asyncio
-import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import picows
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
@@ -24,8 +25,9 @@ START_S_MAX: Final = 5.0
 UNSIGNED_START_S_MAX: Final = 1.0
 """The same for a socket without a signature: Twilio may leave it out, a stranger will."""
 
-SOCKETS_WAITING_MAX: Final = 256
-"""Sockets that have not sent a valid `start`; one more is refused with 503."""
+STRANGERS_MAX: Final = 256
+"""Sockets without a call, of those whose upgrade was signed and of the others each: a flood of
+the others keeps Twilio's own out of nothing. One more is refused with 503."""
 
 REFUSED_MESSAGES_MAX: Final = 100
 """Messages of one socket that were no messages; at the next the socket is closed (1008)."""
@@ -38,8 +40,22 @@ BACKLOG_BYTES_MAX: Final = 2 * 1024 * 1024
 """What Twilio has not read of what we sent (about 3 minutes of audio): then the stream is given
 up, for it has stopped reading."""
 
+SILENCE_S_MAX: Final = 10.0
+"""A stream that sends nothing for so long is given up, within twice that time: frames come every
+20 ms, in silence too, so the other end is gone and has not said so."""
+
 CLOSE_S_MAX: Final = 2.0
 """So long a closed socket may take to go; then it is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """The waits of a media socket, in seconds."""
+
+    start_s_max: float = START_S_MAX
+    unsigned_start_s_max: float = UNSIGNED_START_S_MAX
+    silence_s_max: float = SILENCE_S_MAX
+    close_s_max: float = CLOSE_S_MAX
 
 
 class Refusal(StrEnum):
@@ -87,39 +103,43 @@ class MediaSocket(picows.WSListener):
 
     def __init__(self, house: "MediaHouse", *, signed: bool) -> None:
         super().__init__()
+        self.signed = signed
         self._house = house
-        self._signed = signed
         self._transport: WSTransport | None = None
         self._receiver: Receiver | None = None
-        self._parts: list[bytes] = []
-        self._parts_bytes = 0
+        self._unfinished: bytearray | None = None
+        """What has come of a message in fragments."""
         self._refused_messages = 0
+        self._heard = False
+        """Whether anything came since `_watch` looked last."""
         self._closed_by_us = False
         self._timer: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
+
+    @property
+    def has_call(self) -> bool:
+        """Whether its `start` was good: no stranger any more."""
+        return self._receiver is not None
 
     # What the call does with its stream.
 
     def send(self, message: twilio.ToCarrier) -> None:
         """Write a message; never waits. A socket that is gone swallows it."""
-        transport = self._transport
-        if transport is None or self._closed_by_us:
-            return
-        transport.send(WSMsgType.TEXT, twilio.encode(message))
-        if transport.underlying_transport.get_write_buffer_size() > BACKLOG_BYTES_MAX:
-            self._lose("backlog")
+        self._write(WSMsgType.TEXT, twilio.encode(message))
 
     def close(self, code: WSCloseCode = WSCloseCode.OK) -> None:
         """Close the stream: Twilio goes on with the next verb. A second close does nothing."""
         transport = self._transport
-        if self._closed_by_us or transport is None:
+        if self._closed_by_us or transport is None or self._gone.is_set():
             return
         self._closed_by_us = True
-        self._disarm()
         transport.send_close(code)
-        # Twilio answers with a close frame of its own; a peer that does not is cut.
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(CLOSE_S_MAX, transport.underlying_transport.abort)
+        self._cut_soon(transport)
+
+    def backlog_bytes(self) -> int:
+        """What was written and has not left the process yet."""
+        transport = self._transport
+        return 0 if transport is None else transport.underlying_transport.get_write_buffer_size()
 
     async def wait_gone(self) -> None:
         """Return when the socket is gone: `CLOSE_S_MAX` after `close` at the latest."""
@@ -130,39 +150,48 @@ class MediaSocket(picows.WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade was answered: `start` has its deadline from now."""
         self._transport = transport
-        self._house.waiting.add(self)
+        self._house.strangers[self.signed].add(self)
         self._house.open.add(self)
-        wait_s = START_S_MAX if self._signed else UNSIGNED_START_S_MAX
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(wait_s, self._refuse, Refusal.NO_START)
+        limits = self._house.limits
+        wait_s = limits.start_s_max if self.signed else limits.unsigned_start_s_max
+        self._arm(wait_s, partial(self.refuse, Refusal.NO_START))
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The hot path: a whole text frame is one message."""
-        if frame.msg_type is WSMsgType.TEXT and frame.fin and not self._parts:
-            if not self._closed_by_us:
+        self._heard = True
+        if frame.msg_type is WSMsgType.TEXT and frame.fin and self._unfinished is None:
+            if not transport.is_close_frame_sent:
                 self._read(frame.get_payload_as_memoryview())
         elif frame.msg_type is WSMsgType.CLOSE:
             if not transport.is_close_frame_sent:
                 transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-        elif not self._closed_by_us:
+            # What was written before leaves first, and a peer that reads none of it keeps us.
+            self._cut_soon(transport)
+        elif not transport.is_close_frame_sent:
             self._read_rarity(frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone, whoever closed it."""
         self._disarm()
-        self._house.waiting.discard(self)
+        self._house.strangers[self.signed].discard(self)
         self._house.open.discard(self)
         self._gone.set()
         receiver, self._receiver = self._receiver, None
-        if receiver is not None and not self._closed_by_us:
-            receiver.stream_lost(self, self._why_gone(transport))
+        if self._closed_by_us:
+            return
+        why = self._why_gone(transport)
+        if receiver is not None:
+            receiver.stream_lost(self, why)
+        else:
+            broke = why == "frame"
+            self._house.metrics.stream_refused(Refusal.PROTOCOL if broke else Refusal.NO_START)
 
     def _why_gone(self, transport: WSTransport) -> str:
         handshake = transport.close_handshake
         if handshake is None:
             return "dropped"
-        if handshake.recv is not None:
+        if handshake.recv is not None and handshake.recv_then_sent:
             return "closed"
         # picows closed it: a frame beyond the limit, or one against RFC 6455.
         self._house.metrics.carrier_message_refused("frame")
@@ -187,58 +216,108 @@ class MediaSocket(picows.WSListener):
         elif isinstance(message, twilio.Start):
             self._begin(message)
         elif not isinstance(message, twilio.Connected | twilio.Unknown):
-            self._refuse(Refusal.PROTOCOL)
+            self.refuse(Refusal.PROTOCOL)
 
     def _read_rarity(self, frame: WSFrame) -> None:
-        """Fragments are joined up to the limit; binary frames are counted."""
+        """Fragments are joined up to the limit; binary frames are counted; pings answered."""
         match frame.msg_type:
-            case WSMsgType.TEXT | WSMsgType.CONTINUATION:
-                if frame.msg_type is WSMsgType.CONTINUATION and not self._parts:
-                    self._refuse_message("continuation")
-                    return
-                self._parts.append(frame.get_payload_as_bytes())
-                self._parts_bytes += frame.payload_size
-                if self._parts_bytes > FRAME_BYTES_MAX:
-                    self._lose("message_too_big")
-                elif frame.fin:
-                    text = b"".join(self._parts)
-                    self._parts.clear()
-                    self._parts_bytes = 0
-                    self._read(memoryview(text))
+            case WSMsgType.TEXT:
+                self._drop_unfinished()  # By RFC 6455 its end had to come first.
+                if frame.fin:
+                    self._read(frame.get_payload_as_memoryview())
+                else:
+                    self._unfinished = bytearray(frame.get_payload_as_memoryview())
+            case WSMsgType.CONTINUATION:
+                self._join(frame)
             case WSMsgType.BINARY:
+                self._drop_unfinished()
                 self._refuse_message("binary")
+            case WSMsgType.PING:
+                self._write(WSMsgType.PONG, frame.get_payload_as_bytes())
             case _:
-                pass  # picows answers pings; pongs need nothing.
+                pass  # A pong needs nothing.
+
+    def _join(self, frame: WSFrame) -> None:
+        begun = self._unfinished
+        if begun is None:
+            self._refuse_message("continuation")
+            return
+        begun += frame.get_payload_as_memoryview()
+        if len(begun) > FRAME_BYTES_MAX:
+            self._unfinished = None
+            self._lose("message_too_big", WSCloseCode.MESSAGE_TOO_BIG)
+        elif frame.fin:
+            self._unfinished = None
+            self._read(memoryview(begun))
+
+    def _drop_unfinished(self) -> None:
+        if self._unfinished is not None:
+            self._unfinished = None
+            self._refuse_message("continuation")
 
     def _begin(self, start: twilio.Start) -> None:
         admitted = self._house.admission.admit(start, self)
         if isinstance(admitted, Refusal):
-            self._refuse(admitted)
+            self.refuse(admitted)
             return
+        self._house.strangers[self.signed].discard(self)
+        if self._closed_by_us:
+            return  # The call was over before its stream was told.
         self._receiver = admitted
-        self._disarm()
-        self._house.waiting.discard(self)
+        self._house.metrics.stream_opened()
+        self._heard = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """Give the stream up if it has been silent since the last look."""
+        heard, self._heard = self._heard, False
+        if heard:
+            self._arm(self._house.limits.silence_s_max, self._watch)
+        else:
+            self._lose("silence", WSCloseCode.GOING_AWAY)
 
     def _refuse_message(self, reason: str) -> None:
         self._house.metrics.carrier_message_refused(reason)
         self._refused_messages += 1
         if self._receiver is None:
-            self._refuse(Refusal.PROTOCOL)
+            self.refuse(Refusal.PROTOCOL)
         elif self._refused_messages > REFUSED_MESSAGES_MAX:
             self._lose("refused_messages")
 
-    def _refuse(self, refusal: Refusal) -> None:
-        """Close a socket that has no call, and count why."""
-        self._house.metrics.stream_refused(refusal)
+    def refuse(self, refusal: Refusal) -> None:
+        """Close a socket that has no call, and count why, once."""
+        if not self._closed_by_us:
+            self._house.metrics.stream_refused(refusal)
         self.close(WSCloseCode.POLICY_VIOLATION)
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, code: WSCloseCode = WSCloseCode.POLICY_VIOLATION) -> None:
         """Give up a stream that its other end has broken."""
-        self._house.metrics.carrier_message_refused(reason)
         receiver, self._receiver = self._receiver, None
-        self.close(WSCloseCode.POLICY_VIOLATION)
-        if receiver is not None:
-            receiver.stream_lost(self, reason)
+        if receiver is None:
+            self.refuse(Refusal.PROTOCOL)
+            return
+        self._house.metrics.carrier_message_refused(reason)
+        self.close(code)
+        receiver.stream_lost(self, reason)
+
+    # Writing and waiting.
+
+    def _write(self, kind: WSMsgType, payload: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_close_frame_sent:
+            return
+        transport.send(kind, payload)
+        if self.backlog_bytes() > BACKLOG_BYTES_MAX and self._receiver is not None:
+            self._lose("backlog")
+
+    def _cut_soon(self, transport: WSTransport) -> None:
+        """A peer that does not let the socket go is cut."""
+        self._arm(self._house.limits.close_s_max, transport.underlying_transport.abort)
+
+    def _arm(self, wait_s: float, then: Callable[[], None]) -> None:
+        """Set the one timer of this socket."""
+        self._disarm()
+        self._timer = asyncio.get_running_loop().call_later(wait_s, then)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -249,82 +328,44 @@ class MediaSocket(picows.WSListener):
 class MediaHouse:
     """What all media sockets of a pod share."""
 
-    def __init__(self, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        metrics: Metrics,
+        limits: MediaLimits = MediaLimits(),
+    ) -> None:
         self.admission = admission
         self.metrics = metrics
-        self.waiting: set[MediaSocket] = set()
-        """Sockets without a call, at most `SOCKETS_WAITING_MAX`."""
+        self.limits = limits
+        self.strangers: dict[bool, set[MediaSocket]] = {True: set(), False: set()}
+        """Sockets without a call, by whether they were signed; at most `STRANGERS_MAX` each."""
         self.open: set[MediaSocket] = set()
+        self._closed = False
 
     def answer(
         self, request: picows.WSUpgradeRequest
     ) -> picows.WSListener | picows.WSUpgradeResponseWithListener:
         """Answer an upgrade request: a listener, or a response that says no."""
         knocked = self.admission.knock(request)
-        if not isinstance(knocked, Refusal) and len(self.waiting) >= SOCKETS_WAITING_MAX:
+        if not isinstance(knocked, Refusal):
+            if not self._closed and len(self.strangers[knocked]) < STRANGERS_MAX:
+                # Uvicorn has found "upgrade" among what a proxy may have made of this header, and
+                # picows takes it alone only.
+                request.headers["Connection"] = "Upgrade"
+                return MediaSocket(self, signed=knocked)
             knocked = Refusal.CROWDED
-        if isinstance(knocked, Refusal):
-            self.metrics.stream_refused(knocked)
-            status = {
-                Refusal.PATH: HTTPStatus.NOT_FOUND,
-                Refusal.CROWDED: HTTPStatus.SERVICE_UNAVAILABLE,
-            }.get(knocked, HTTPStatus.FORBIDDEN)
-            response = picows.WSUpgradeResponse.create_error_response(status, b"")
-            return picows.WSUpgradeResponseWithListener(response, None)
-        return MediaSocket(self, signed=knocked)
+        self.metrics.stream_refused(knocked)
+        status = {
+            Refusal.PATH: HTTPStatus.NOT_FOUND,
+            Refusal.CROWDED: HTTPStatus.SERVICE_UNAVAILABLE,
+        }.get(knocked, HTTPStatus.FORBIDDEN)
+        response = picows.WSUpgradeResponse.create_error_response(status, b"")
+        return picows.WSUpgradeResponseWithListener(response, None)
 
-
-class _MakesProtocol(Protocol):
-    """picows' own protocol class, which its stubs leave out."""
-
-    def __call__(self, *settings: object) -> asyncio.BufferedProtocol: ...
-
-
-def media_protocol(house: MediaHouse) -> type[asyncio.Protocol]:
-    """Make the class that uvicorn's `ws` setting takes: it bridges an upgrade to picows.
-
-    Uvicorn makes an instance for each upgrade, hands it the transport and the request's head
-    again, and sets it as the transport's protocol; one loop turn later picows has taken over.
-    """
-    make = cast("_MakesProtocol", picows.picows.WSProtocol)  # type: ignore[attr-defined]  # no stub
-    log = logging.getLogger("picows.media")
-
-    class MediaProtocol(asyncio.Protocol):
-        def __init__(self, **_uvicorn: object) -> None:
-            self._picows = make(
-                None,  # host and port: a client's
-                None,  # path: a client's
-                False,
-                house.answer,
-                log,
-                True,  # disconnect on an exception of ours
-                START_S_MAX,
-                False,  # no pings of ours: frames flow every 20 ms
-                20.0,
-                20.0,
-                picows.WSAutoPingStrategy.PING_WHEN_IDLE,
-                True,  # answer pings
-                FRAME_BYTES_MAX,
-                None,
-                16 * 1024,
-            )
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self._picows.connection_made(transport)
-            # Uvicorn sets this object as the protocol after it has fed us the head.
-            loop = asyncio.get_running_loop()
-            loop.call_soon(cast("asyncio.Transport", transport).set_protocol, self._picows)
-
-        def data_received(self, data: bytes) -> None:
-            view = memoryview(data)
-            while view:
-                buffer = memoryview(self._picows.get_buffer(len(view))).cast("B")
-                taken = min(len(buffer), len(view))
-                buffer[:taken] = view[:taken]
-                self._picows.buffer_updated(taken)
-                view = view[taken:]
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._picows.connection_lost(exc)
-
-    return MediaProtocol
+    async def close(self) -> None:
+        """Close every socket and let none in. Returns when all are gone: in `CLOSE_S_MAX`."""
+        self._closed = True
+        for socket in list(self.open):
+            socket.close(WSCloseCode.GOING_AWAY)
+        for socket in list(self.open):
+            await socket.wait_gone()

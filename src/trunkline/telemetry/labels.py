@@ -136,6 +136,7 @@ CARRIER_MESSAGE_REFUSALS: Final = (
     "continuation",
     "message_too_big",
     "backlog",
+    "silence",
     "refused_messages",
     "unknown",
 )
