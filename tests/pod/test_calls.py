@@ -212,6 +212,20 @@ async def test_a_drain_waits_for_webhooks_that_are_being_answered() -> None:
         await asyncio.wait_for(drained, 5)
 
 
+async def test_a_grace_that_is_over_while_a_webhook_is_answered() -> None:
+    """That call must not begin: nobody would end it."""
+    async with office() as here:
+        here.journal.gate.clear()
+        ringing = here.tasks.create_task(here.ring(FIRST))
+        await until(lambda: here.slots.held == 1)
+        drained = here.tasks.create_task(here.calls.drain(0.01))
+        await until(lambda: here.calls.is_cut)
+        here.journal.gate.set()
+        assert (await ringing).verbs[0] == "Dial"
+        await asyncio.wait_for(drained, 1)
+        assert (await here.end(FIRST)).reason == "draining"
+
+
 async def test_a_cut_ends_a_drain_at_once() -> None:
     """The second signal: the calls that are left end now."""
     async with office() as here:

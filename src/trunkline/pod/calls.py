@@ -237,7 +237,7 @@ class Calls:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s_max):
                 await self._until_empty_or_cut()
-        if self._live:
+        if self._live or self._slots.held:
             self._around.log.warning(LogName.DRAIN_CUT, count=len(self._live))
             self.cut()
         await self._until_empty()  # Bounded by the runners' own ends.
