@@ -1,7 +1,7 @@
 """What we ask: health, metrics, and the calls, live and logged. Never reachable from outside."""
 
 from collections.abc import Callable
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from fastapi import FastAPI, HTTPException, Path, Query, Response
 from pydantic import BaseModel
@@ -9,7 +9,13 @@ from pydantic import BaseModel
 from trunkline.core.ids import CallSid
 from trunkline.errors import StoreError
 from trunkline.ports import CallBook, LoggedCall
-from trunkline.telemetry.metrics import Metrics
+from trunkline.telemetry.metrics import CONTENT_TYPE, Metrics
+
+CALLS_MAX: Final = 1_000
+"""Calls of one answer; more are asked for with `before_ms`."""
+
+MS_MAX: Final = 253_402_300_799_999
+"""The last moment of the year 9999: no store knows a later one."""
 
 Sid = Annotated[str, Path(pattern="^CA[0-9a-f]{32}$")]
 
@@ -88,7 +94,13 @@ def internal_app(
     version: str,
 ) -> FastAPI:
     """The internal port's application."""
-    app = FastAPI(title="Trunkline pod", version=version, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Trunkline pod",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -103,7 +115,7 @@ def internal_app(
 
     @app.get("/metrics")
     async def render_metrics() -> Response:
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     @app.get("/api/v1/pod")
     async def pod() -> PodView:
@@ -115,7 +127,8 @@ def internal_app(
 
     @app.get("/api/v1/calls")
     async def calls(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 50, before_ms: int | None = None
+        limit: Annotated[int, Query(ge=1, le=CALLS_MAX)] = 50,
+        before_ms: Annotated[int, Query(ge=0, le=MS_MAX)] | None = None,
     ) -> list[CallView]:
         try:
             rows = await book.calls(limit=limit, before_ms=before_ms)
