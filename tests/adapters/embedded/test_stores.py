@@ -262,6 +262,10 @@ def test_a_postgres_started_by_hand_is_left_alone(tmp_path: Path) -> None:
     postgres.symlink_to(shutil.which("sleep") or "/bin/sleep")
     with subprocess.Popen([str(postgres), "60"]) as by_hand:
         pid_file.write_text(f"{by_hand.pid}\n")
+        deadline = time.monotonic() + GONE_S_MAX
+        # The kernel names a process a moment after its parent knows that it runs.
+        while Path("/proc", str(by_hand.pid), "comm").read_text().strip() != "postgres":
+            assert time.monotonic() < deadline
         forget_postmaster(pid_file)
         assert pid_file.exists()
         by_hand.kill()
