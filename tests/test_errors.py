@@ -5,7 +5,15 @@ import inspect
 import pytest
 
 from trunkline import errors
-from trunkline.errors import Behind, CarrierProtocolError, ModelProtocolError, TrunklineError
+from trunkline.errors import (
+    Behind,
+    CarrierProtocolError,
+    ModelProtocolError,
+    SettingsError,
+    StoreError,
+    TrunklineError,
+    naming,
+)
 
 FAMILIES = [
     found
@@ -34,3 +42,12 @@ def test_protocol_errors_carry_what_the_other_end_is_told() -> None:
     assert CarrierProtocolError("malformed", 31950).code == 31950
     wrong = ModelProtocolError("no such voice", "invalid_value", "session.audio.output.voice")
     assert (wrong.code, wrong.param) == ("invalid_value", "session.audio.output.voice")
+
+
+def test_a_stores_failure_can_name_the_setting_that_led_there() -> None:
+    """Once, and nothing else is touched: a wrong setting names itself."""
+    told = r"^TRUNKLINE_REDIS_URL: Redis did not answer in time$"
+    with pytest.raises(StoreError, match=told), naming("TRUNKLINE_REDIS_URL"):
+        raise StoreError("Redis did not answer in time")
+    with pytest.raises(SettingsError, match=r"^wrong$"), naming("TRUNKLINE_REDIS_URL"):
+        raise SettingsError("wrong")

@@ -30,7 +30,7 @@ COMMAND: Final = (sys.executable, "-m", "trunkline.cli.main")
 
 AS_ANOTHER: Final = """
 import os, sys
-import trunkline.cli.app, encodings.idna
+import trunkline.cli.up, typer._adapters, encodings.idna
 from trunkline.cli.main import main
 # Everything is imported: the interpreter itself may lie where this user can't go.
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); del sys.argv[1]

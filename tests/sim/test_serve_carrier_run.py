@@ -1,6 +1,7 @@
 """The command that calls a server."""
 
 import asyncio
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -41,13 +42,30 @@ async def test_calls_are_placed_and_summed_up() -> None:
 
 
 async def test_a_server_that_fails_is_told_so() -> None:
-    """Exit code 1, with Twilio's code."""
+    """Exit code 1, with Twilio's code and the reason."""
     lines: list[str] = []
     async with serving() as bot:
         bot.documents["/voice"] = 403
         code = await run(options(f"{bot.url}/voice", calls=1), voice=ToyVoice(), write=lines.append)
     assert code == 1
-    assert "11200" in "".join(lines)
+    assert re.search(r"^warning 11200 +1  .*403", "".join(lines), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"url": url} for url in ("ftp://x/", "http://", "http://x:99999/", "http://[::1")),
+        *({"to": "me"}, {"from_": "me"}, {"press": "a"}, {"say": ("qwerty",)}, {"rate": 0}),
+    ],
+    ids=str,
+)
+async def test_what_cannot_work_is_told_before_any_call(wrong: dict[str, object]) -> None:
+    """Nothing is written but the error."""
+    lines: list[str] = []
+    plan = options("http://127.0.0.1:1/")
+    with pytest.raises(SettingsError):
+        await run(replace(plan, **wrong), write=lines.append)  # type: ignore[arg-type]  # As above.
+    assert lines == []
 
 
 async def test_with_the_api_it_stays_until_it_is_ended() -> None:

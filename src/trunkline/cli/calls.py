@@ -4,25 +4,23 @@ Whatever a caller or a model said is printed as text: no control character, no m
 terminal's gets through.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
 import typer
-import uvloop
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from trunkline.adapters.postgres import connect as postgres
 from trunkline.adapters.postgres.call_log import PostgresCallBook
-from trunkline.cli.stores import call_log
-from trunkline.config import settings
+from trunkline.cli.env import EnvFile, read_settings
+from trunkline.cli.stores import with_call_log
 from trunkline.core.ids import CallSid
 from trunkline.core.record import Entry
 from trunkline.errors import TrunklineError
@@ -33,11 +31,13 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 WIDE: Final = 200
 """Columns where there is no terminal: a pipe has no width, and a row should stay one line."""
 
-app = typer.Typer(no_args_is_help=True, help="The call log: every call, from first ring to end.")
+app = typer.Typer(
+    name="calls",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The call log: every call, from first ring to end.",
+)
 
-EnvFile = Annotated[
-    Path, typer.Option("--env-file", help="Settings that the environment does not have.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -46,11 +46,14 @@ def list_calls(
     *,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many calls.")] = 20,
     as_json: AsJson = False,
-    env_file: EnvFile = Path(".env"),
+    env_file: EnvFile = None,
 ) -> None:
-    """The newest calls first."""
-    with call_log(settings.load(os.environ, env_file)) as database_url:
-        rows = uvloop.run(newest_calls(database_url, limit=limit))
+    """List the newest calls first.
+
+    Works while `trunkline up` runs and after it ended. Reads the database of
+    TRUNKLINE_DATABASE_URL, or the one under TRUNKLINE_DATA_DIR.
+    """
+    rows = with_call_log(read_settings(env_file), partial(newest_calls, limit=limit))
     if as_json:
         print(calls_json(rows))
     else:
@@ -59,14 +62,15 @@ def list_calls(
 
 @app.command()
 def show(
-    call: Annotated[str, typer.Argument(help="The call's SID: CA and 32 hexadecimal digits.")],
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="Its SID: CA and 32 hexadecimal digits.")
+    ],
     *,
     as_json: AsJson = False,
-    env_file: EnvFile = Path(".env"),
+    env_file: EnvFile = None,
 ) -> None:
-    """One call: its row, and every fact with when it was."""
-    with call_log(settings.load(os.environ, env_file)) as database_url:
-        found = uvloop.run(one_call(database_url, CallSid(call)))
+    """Show one call: its row, and every fact with when it was."""
+    found = with_call_log(read_settings(env_file), partial(one_call, call=CallSid(call)))
     if found is None:
         raise TrunklineError(
             f"the call log has no call {printable(call)}: see trunkline calls list"
@@ -136,7 +140,7 @@ def render_call(row: LoggedCall, entries: Sequence[Entry]) -> Group:
         ("from", f"{row.from_number} ({row.direction})"),
         ("to", row.to_number),
         ("agent", row.agent),
-        ("tenant", f"{row.tenant} ({row.vertical})"),
+        ("tenant", f"{row.tenant} ({row.vertical})" if row.tenant else "none"),
         ("pod", row.pod),
         ("outcome", f"{row.outcome or 'live'} {row.reason or ''}".strip()),
     ):

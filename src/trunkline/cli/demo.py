@@ -11,7 +11,10 @@ from rich.console import Console
 
 from trunkline.demo import run as demonstration
 
+app = typer.Typer(rich_markup_mode=None)
 
+
+@app.command()
 def demo(
     *,
     calls: Annotated[int, typer.Option(min=1, max=500, help="How many people call.")] = 12,
@@ -24,11 +27,14 @@ def demo(
         typer.Option(help="Stay up until Ctrl-C afterwards. Default: where there is a terminal."),
     ] = None,
 ) -> None:
-    """Answer simulated callers, who speak recorded words, with a simulated realtime model.
+    """See it work: one pod answers simulated callers.
 
     Needs no account and no key. The pod is the real one, a process of its own, with PostgreSQL and
-    Valkey from their wheels; the carrier and the model are simulated in this process. The speech
-    was recorded with espeak-ng. Ctrl-C ends it and leaves nothing running.
+    Valkey from their wheels; the carrier and the realtime model are simulated in this process. The
+    speech was recorded with espeak-ng.
+
+    A table shows the calls while they talk; then come figures and one transcript. In a terminal the
+    pod stays up for you to look around, until Ctrl-C. Nothing is left running.
     """
     stays = sys.stdin.isatty() and sys.stdout.isatty() if stay is None else stay
     plan = demonstration.Demo(calls, rate, data_dir.absolute(), stays)

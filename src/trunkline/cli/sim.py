@@ -1,7 +1,8 @@
 """`trunkline sim carrier` and `sim realtime`: the two ends that cost money, simulated."""
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 import uvloop
@@ -11,12 +12,17 @@ from trunkline.sim import serve_carrier_run, serve_realtime
 from trunkline.sim.carrier.account import AUTH_TOKEN
 from trunkline.sim.realtime import faults
 from trunkline.sim.realtime.options import MODELS, RealtimeSimOptions, help_of
-from trunkline.sim.serve_carrier_run import SAY, CarrierSimOptions
+from trunkline.sim.serve_carrier_run import CALLS_MAX, SAY, CarrierSimOptions
+
+PORT_MAX: Final = 65535
 
 app = typer.Typer(
+    name="sim",
+    rich_markup_mode=None,
     no_args_is_help=True,
-    help="Simulators of Twilio and of the realtime model, for tests of your own bot too. "
-    "They cost nothing and are stricter than the real ones.",
+    help="Simulators of Twilio and of the realtime model.\n\n"
+    "For tests of your own bot too: they cost nothing and are stricter than the real ones. "
+    "docs/howto/simulate-twilio.md and docs/howto/simulators.md explain them.",
 )
 
 _CARRIER = {
@@ -29,25 +35,30 @@ _REALTIME = help_of()
 def carrier(
     url: Annotated[str, typer.Option(help=_CARRIER["url"])],
     *,
-    calls: Annotated[int, typer.Option(help=_CARRIER["calls"])] = 1,
-    rate: Annotated[float, typer.Option(help=_CARRIER["rate"])] = 1.0,
+    calls: Annotated[int, typer.Option(min=0, max=CALLS_MAX, help=_CARRIER["calls"])] = 1,
+    rate: Annotated[float, typer.Option(min=0.001, max=1000, help=_CARRIER["rate"])] = 1.0,
     to: Annotated[str, typer.Option(help=_CARRIER["to"])] = "+15550100001",
     from_: Annotated[str, typer.Option("--from", help=_CARRIER["from_"])] = "+15550100100",
     say: Annotated[list[str], typer.Option(help=_CARRIER["say"])] = list(SAY),  # noqa: B006 - typer copies it
-    interrupt_ms: Annotated[int, typer.Option(help=_CARRIER["interrupt_ms"])] = 0,
+    interrupt_ms: Annotated[int, typer.Option(min=0, help=_CARRIER["interrupt_ms"])] = 0,
     press: Annotated[str, typer.Option(help=_CARRIER["press"])] = "",
     fallback_url: Annotated[str | None, typer.Option(help=_CARRIER["fallback_url"])] = None,
     status_url: Annotated[str | None, typer.Option(help=_CARRIER["status_url"])] = None,
     auth_token: Annotated[
         str, typer.Option(envvar="TRUNKLINE_TWILIO_AUTH_TOKEN", help=_CARRIER["auth_token"])
     ] = AUTH_TOKEN,
-    rest_port: Annotated[int | None, typer.Option(help=_CARRIER["rest_port"])] = None,
+    rest_port: Annotated[
+        int | None, typer.Option(min=0, max=PORT_MAX, help=_CARRIER["rest_port"])
+    ] = None,
     ca_file: Annotated[str | None, typer.Option(help=_CARRIER["ca_file"])] = None,
     seed: Annotated[int | None, typer.Option(help=_CARRIER["seed"])] = None,
 ) -> None:
-    """Call a bot as Twilio would: signed webhooks, TwiML, media streams, a person on the line.
+    """Call a bot as Twilio would.
 
+    Signed webhooks, TwiML, media streams, and a person on the line who speaks recorded words.
     Prints progress and a summary; the exit code is 1 if any call failed.
+
+    trunkline sim carrier --url http://127.0.0.1:8080/twilio/voice --calls 20 --rate 2
     """
     options = CarrierSimOptions(
         url=url,
@@ -65,34 +76,38 @@ def carrier(
         ca_file=ca_file,
         seed=seed,
     )
-    try:
-        failed = uvloop.run(serve_carrier_run.run(options))
-    except OSError as error:
-        raise SettingsError(f"--rest-port {rest_port}: {error.strerror or error}") from error
-    sys.exit(failed)
+    sys.exit(uvloop.run(serve_carrier_run.run(options)))
 
 
 @app.command()
 def realtime(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 lets the system choose.")] = 8765,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=PORT_MAX, help="Port to listen on; 0 lets the system choose."),
+    ] = 8765,
     key: Annotated[list[str], typer.Option(help=_REALTIME["keys"])] = [],  # noqa: B006 - typer copies it
     model: Annotated[list[str], typer.Option(help=_REALTIME["models"])] = list(MODELS),  # noqa: B006
-    speed: Annotated[float, typer.Option(help=_REALTIME["speed"])] = 4.0,
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help=_REALTIME["speed"])] = 4.0,
     delta_ms: Annotated[int, typer.Option(help=_REALTIME["delta_ms"])] = 200,
-    think_ms: Annotated[int, typer.Option(help=_REALTIME["think_ms"])] = 300,
+    think_ms: Annotated[int, typer.Option(min=0, help=_REALTIME["think_ms"])] = 300,
     transcription_delay_ms: Annotated[
-        int, typer.Option(help=_REALTIME["transcription_delay_ms"])
+        int, typer.Option(min=0, help=_REALTIME["transcription_delay_ms"])
     ] = 400,
-    session_s_max: Annotated[float, typer.Option(help=_REALTIME["session_s_max"])] = 3600.0,
+    session_s_max: Annotated[
+        float, typer.Option(min=0.01, max=86400, help=_REALTIME["session_s_max"])
+    ] = 3600.0,
     brain: Annotated[str, typer.Option(help=_REALTIME["brain"])] = "",
     fault: Annotated[list[str], typer.Option(help=_REALTIME["faults"])] = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Be a realtime model: hears recorded words by the audio, answers with recorded words.
+    """Be a realtime model that hears and speaks recorded words.
 
-    Point a bot at it with its URL instead of the provider's. Runs until Ctrl-C.
+    Point a bot at it with its URL instead of the provider's, for a pod:
+    TRUNKLINE_REALTIME_URL=ws://127.0.0.1:8765/v1/realtime. Runs until Ctrl-C.
     """
+    if brain:
+        _expect_readable(Path(brain))
     try:
         options = RealtimeSimOptions(
             keys=tuple(key),
@@ -107,7 +122,15 @@ def realtime(
         )
         uvloop.run(serve_realtime.run(host, port, options))
     except ValueError as error:
-        raise SettingsError(str(error)) from error
+        # A parser's text may draw arrows below the line; what is wrong stands on one.
+        raise SettingsError(" ".join(str(error).split())) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingsError(f"--port {port}: cannot listen on {host}:{port} ({reason})") from error
+
+
+def _expect_readable(path: Path) -> None:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"--brain: {path} cannot be read ({error.strerror})") from None

@@ -1,11 +1,23 @@
 """Which stores a command talks to: those of the settings, or the embedded ones."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import uvloop
 
 from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
 from trunkline.config.settings import Settings
-from trunkline.errors import StoreError
+from trunkline.errors import Held, SettingsError, StoreError, naming
+
+BUSY_S_MAX: Final = 10.0
+"""So long a data folder's other user may take to start or to end; then the command fails."""
+
+BUSY_POLL_S: Final = 0.1
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -20,20 +32,50 @@ def own_stores(read: Settings) -> Iterator[EmbeddedStores]:
         yield EmbeddedStores(redis_url or started.redis_url, database_url or started.database_url)
 
 
-@contextmanager
-def call_log(read: Settings) -> Iterator[str]:
-    """The URL of the call log, for reading: a running pod's, or one started for this command."""
+def with_call_log(
+    read: Settings, work: Callable[[str], Coroutine[object, object, T]], *, makes: bool = False
+) -> T:
+    """What `work` returns, given the URL of the call log: the settings', else the data folder's.
+
+    A folder that nobody serves is served for this. From one that a pod or another command serves
+    we read over its shoulder; as that may be starting or ending, `work` may begin several times.
+
+    Raises:
+        SettingsError: the folder has no call log, and none is made for this (`makes`).
+        StoreError: the database did not answer or refused.
+    """
     if read.database_url is not None:
-        yield read.database_url.get_secret_value()
-        return
+        with naming("TRUNKLINE_DATABASE_URL"):
+            return uvloop.run(work(read.database_url.get_secret_value()))
+    if not makes:
+        _expect_call_log(read.data_dir)
+    late = time.monotonic() + BUSY_S_MAX
     embedded = Embedded(read.data_dir)
+    while True:
+        try:
+            started = embedded.__enter__()
+        except Held as held:
+            try:
+                return uvloop.run(work(embedded.urls.database_url))
+            except StoreError as fault:
+                if time.monotonic() > late:
+                    raise StoreError(f"{fault}, and {held}") from fault
+            time.sleep(BUSY_POLL_S)
+        else:
+            try:
+                return uvloop.run(work(started.database_url))
+            finally:
+                embedded.__exit__(None, None, None)
+
+
+def _expect_call_log(data_dir: Path) -> None:
+    """To read a log makes none: an empty list would hide that this is the wrong folder."""
     try:
-        started = embedded.__enter__()
-    except StoreError:
-        # `trunkline up` holds the folder and serves from it: read over its shoulder.
-        yield embedded.urls.database_url
-        return
-    try:
-        yield started.database_url
-    finally:
-        embedded.__exit__(None, None, None)
+        (data_dir / "postgres").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise SettingsError(
+            f"TRUNKLINE_DATA_DIR: {data_dir.absolute()} holds no call log yet; run this where "
+            "`trunkline up` ran, or set TRUNKLINE_DATA_DIR or TRUNKLINE_DATABASE_URL as it was set"
+        ) from None
+    except OSError:
+        pass  # It is there, and closed to us: who opens it says so.

@@ -31,7 +31,12 @@ def live(calls: Sequence[CallView], lines: dict[str, str], done: int, wanted: in
             str(call.turns),
             Text(_tail(call.heard), style="cyan"),
         )
-    return Group(Text(f"{len(calls)} live, {done} of {wanted} done", style="dim"), table)
+    return Group(Text(progress(len(calls), done, wanted), style="dim"), table)
+
+
+def progress(live: int, done: int, wanted: int) -> str:
+    """How far it is."""
+    return f"{live} live, {done} of {wanted} done"
 
 
 def summary(

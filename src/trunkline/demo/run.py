@@ -3,6 +3,7 @@
 import asyncio
 import importlib.resources
 import secrets
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,8 +29,16 @@ from trunkline.sim.speech import recorded
 FRAME_S: Final = 0.25
 """How often the table is drawn anew."""
 
+PROGRESS_S: Final = 2.0
+"""How often a line is written where no table can be drawn."""
+
+ANSWER_S_MAX: Final = 5.0
+"""So long the pod's internal port may take for one answer."""
+
 LOG_S_MAX: Final = 10.0
 """So long the call log may take to hold the last call's row."""
+
+ROWS_MAX: Final = 1000
 
 LINES: Final = {CLINIC: "clinic", SHOP: "sales"}
 
@@ -53,16 +62,21 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 async def run(demo: Demo, environ: Mapping[str, str], console: Console) -> int:
-    """Show it; the exit code is 1 if a call was not as it should be."""
+    """Show it; the exit code is 1 if a call was not as it should be.
+
+    Raises:
+        SettingsError: the data folder can't be used.
+        TrunklineError: the pod did not start, or went away.
+    """
     log = demo.data_dir / "pod.log"
     async with (
         aiohttp.ClientSession() as http,
         serve_realtime("127.0.0.1", 0, RealtimeSimOptions()) as model,
     ):
-        console.print("starting one pod, with PostgreSQL and Valkey from their wheels …")
+        _write(console, "starting one pod, with PostgreSQL and Valkey from their wheels …")
         given = {**environ, **_environ(model, demo)}
         async with child.pod(given, log=log, http=http) as pod:
-            console.print(f"the pod answers on {pod.public_url}; it writes to {log}\n")
+            _write(console, f"the pod answers on {pod.public_url}; it writes to {log}\n")
             async with _carrier(pod) as carrier:
                 reports = await _call(demo, carrier, console)
             good = await _tell(reports, model, pod, http, console)
@@ -118,9 +132,16 @@ async def _call(demo: Demo, carrier: Carrier, console: Console) -> list[CallRepo
 
 
 async def _draw(demo: Demo, carrier: Carrier, reports: list[CallReport], table: Live) -> None:
+    """A live table; where there is no terminal to draw it on, a line now and then."""
+    console = table.console
+    draws = console.is_terminal and not console.is_dumb_terminal
     while True:
-        table.update(pages.live(carrier.calls, LINES, len(reports), demo.calls), refresh=True)
-        await asyncio.sleep(FRAME_S)
+        done = len(reports)
+        if draws:
+            table.update(pages.live(carrier.calls, LINES, done, demo.calls), refresh=True)
+        else:
+            _write(console, pages.progress(len(carrier.live), done, demo.calls))
+        await asyncio.sleep(FRAME_S if draws else PROGRESS_S)
 
 
 async def _tell(
@@ -159,20 +180,47 @@ async def _rows(
     loop = asyncio.get_running_loop()
     late = loop.time() + LOG_S_MAX
     while True:
-        async with http.get(f"{pod.internal_url}/api/v1/calls?limit=1000") as answer:
-            if not answer.ok:
-                raise TrunklineError(f"the pod's call log answers {answer.status}")
-            found = msgspec.json.decode(await answer.read(), type=list[_Row])
+        found = await _newest(pod, http)
         rows = [row for row in found if row.call in ours]
         if loop.time() > late or sum(row.outcome is not None for row in rows) == len(ours):
             return rows
         await asyncio.sleep(FRAME_S)
 
 
+async def _newest(pod: child.Child, http: aiohttp.ClientSession) -> list[_Row]:
+    """As many as a demo may have, and some.
+
+    Raises:
+        TrunklineError: the pod does not answer as it should.
+    """
+    url = f"{pod.internal_url}/api/v1/calls?limit={ROWS_MAX}"
+    timeout = aiohttp.ClientTimeout(total=ANSWER_S_MAX)
+    try:
+        async with http.get(url, timeout=timeout) as answer:
+            if not answer.ok:
+                raise TrunklineError(f"the pod's call log answers {answer.status}")
+            return msgspec.json.decode(await answer.read(), type=list[_Row])
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise TrunklineError(f"the pod does not answer any more: {type(error).__name__}") from None
+
+
 async def _stay(pod: child.Child, console: Console) -> None:
-    console.print(
+    """Until Ctrl-C, which is no failure here; a second one does not wait for the pod's end."""
+    _write(
+        console,
         f"\nThe pod stays up until Ctrl-C. Look at {pod.internal_url}/metrics and "
         f"{pod.internal_url}/api/v1/calls, or call it again from another terminal:\n"
-        f"  trunkline sim carrier --url {pod.public_url}/twilio/voice"
+        f"  trunkline sim carrier --url {pod.public_url}/twilio/voice --auth-token {AUTH_TOKEN}",
     )
-    await asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_signal_handler(signal.SIGINT, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _write(console: Console, text: str) -> None:
+    """A line as it is: paths and addresses are neither broken nor taken for markup."""
+    console.print(text, soft_wrap=True, markup=False, highlight=False)

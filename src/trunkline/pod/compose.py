@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ from trunkline.config.settings import Settings
 from trunkline.config.variables import fill
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.pool import PoolLimits
+from trunkline.errors import naming
 from trunkline.pod import builtins
 from trunkline.pod.calls import Identity
 from trunkline.pod.directory import Line, Overflow, Prepared
@@ -45,6 +47,7 @@ from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.tools.run import ToolRunner
 from trunkline.pod.tools.specs import HttpTool, PythonTool, ToolSpec
 from trunkline.telemetry import logs
+from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire.realtime import session
 from trunkline.wire.realtime.session import FunctionTool
@@ -109,13 +112,16 @@ async def run_pod(
         version=version("trunkline"),
     )
     metrics = Metrics()
+    log = logs.get_logger(pod=settings.pod_name)
     async with AsyncExitStack() as undo:
         client = redis.connect(redis_url)
         undo.push_async_callback(client.aclose)
-        await redis.check(client)
-        pool = await postgres.connect(database_url)
-        undo.push_async_callback(_close, pool)
-        await postgres.check_schema(pool)
+        with naming("TRUNKLINE_REDIS_URL"):
+            await redis.check(client)
+        with naming("TRUNKLINE_DATABASE_URL"):
+            pool = await postgres.connect(database_url)
+            undo.push_async_callback(_close, pool)
+            await postgres.check_schema(pool)
         runner = await undo.enter_async_context(ToolRunner())
         directory = ConfigDirectory(read, settings, named)
         _find_modules(read)
@@ -123,13 +129,13 @@ async def run_pod(
         parts = Parts(
             journal=RedisJournal(client),
             book=PostgresCallBook(pool),
-            doors=_doors(settings, read, named, metrics),
+            doors=_doors(settings, read, named, metrics, log),
             directory=lambda: directory,
             hook=_hook(read, runner, named),
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),
             public=sockets.public,
             internal=sockets.internal,
-            log=logs.get_logger(pod=settings.pod_name),
+            log=log,
             metrics=metrics,
         )
         await Pod(setup, parts).run(on_ready)
@@ -339,7 +345,11 @@ def _model_id(model: Model | None, settings: Settings) -> str:
 
 
 def _doors(
-    settings: Settings, read: ConfigFile, named: Mapping[str, SecretStr], metrics: Metrics
+    settings: Settings,
+    read: ConfigFile,
+    named: Mapping[str, SecretStr],
+    metrics: Metrics,
+    log: Log,
 ) -> dict[str, Door]:
     """A door with its pool for each model that an agent answers with."""
     limits = PoolLimits(
@@ -365,5 +375,12 @@ def _doors(
             key.get_secret_value(),
             auth="api-key" if model is not None and model.key_header == "api-key" else "bearer",
         )
-        doors[name] = Door(to_model, limits, model_name, on_failure=metrics.realtime_failed)
+        told = partial(_refused, model_name, metrics, log)
+        doors[name] = Door(to_model, limits, model_name, on_failure=told)
     return doors
+
+
+def _refused(model: str, metrics: Metrics, log: Log, reason: str) -> None:
+    """A wrong key shows when the pool fills, not only when somebody calls."""
+    metrics.realtime_failed(reason)
+    log.warning(LogName.SESSION_REFUSED, model=model, reason=reason)

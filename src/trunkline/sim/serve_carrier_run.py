@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from trunkline.errors import SettingsError
 from trunkline.sim.caller import (
@@ -19,13 +20,14 @@ from trunkline.sim.caller import (
     Voice,
 )
 from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN, Account
-from trunkline.sim.carrier.report import CallReport
+from trunkline.sim.carrier.report import CallReport, Said
 from trunkline.sim.carrier.rest import ApiLimits
 from trunkline.sim.serve_carrier import Carrier, CarrierOptions, serve_carrier
 from trunkline.sim.speech import recorded
 
 PROGRESS_S: Final = 1.0
 CALLS_MAX: Final = 100_000
+KEYS: Final = frozenset("0123456789*#")
 SAY: Final = ("hello", "what are your prices", "thank you")
 
 
@@ -93,20 +95,31 @@ def number_after(number: str, count: int) -> str:
 
 def check(options: CarrierSimOptions, voice: Voice) -> None:
     """Raise `SettingsError` for what can't work, before any call is placed."""
-    if not options.url.startswith(("http://", "https://")):
-        raise SettingsError("--url must begin with http:// or https://")
+    if not _leads_somewhere(options.url):
+        raise SettingsError(f"--url: expected http://HOST/PATH or https://…, not {options.url!r}")
     if not 0 <= options.calls <= CALLS_MAX:
         raise SettingsError(f"--calls must be from 0 to {CALLS_MAX}")
     if options.rate <= 0 or options.calls_per_s <= 0:
         raise SettingsError("--rate and --calls-per-s must be above 0")
     if not options.calls and options.rest_port is None:
         raise SettingsError("--calls 0 does nothing without --rest-port")
+    if not set(options.press) <= KEYS:
+        raise SettingsError(f"--press: expected keys of a telephone, 0-9, * and #: {options.press}")
     number_after(options.from_, 0)
+    number_after(options.to, 0)
     for text in options.say:
         try:
             voice.speak(text)
         except LookupError as error:
             raise SettingsError(f"--say {text!r}: {error}") from error
+
+
+def _leads_somewhere(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # A port beyond 65535, a bracket too few.
+        return False
 
 
 async def run(
@@ -185,9 +198,14 @@ def summary(reports: Sequence[CallReport], carrier: Carrier) -> str:
     """What the calls were like, in lines."""
     bad = [report for report in reports if failed(report)]
     codes: dict[int, int] = {}
+    reasons: dict[str, str] = {}
     for report in reports:
         for code, count in report.warnings.items():
             codes[code] = codes.get(code, 0) + count
+        for event in report.events:
+            if event.said is Said.WARNING:
+                code_told, _, reason = event.detail.partition(" ")
+                reasons.setdefault(code_told, reason)
     lines = [
         f"calls              {len(reports)}, {len(bad)} with faults",
         _spread("webhook answered", [r.setup_ms for r in reports if r.setup_ms is not None]),
@@ -197,7 +215,10 @@ def summary(reports: Sequence[CallReport], carrier: Carrier) -> str:
         _spread("holes in replies", [ms for r in reports for ms in r.holes_ms]),
         f"own frames late    {carrier.pacer.late_ms(0.99):.0f} ms at most for 99 %",
     ]
-    lines += [f"warning {code}      {count}" for code, count in sorted(codes.items())]
+    lines += [
+        f"warning {code}      {count}  {reasons.get(str(code), '')}".rstrip()
+        for code, count in sorted(codes.items())
+    ]
     return "\n".join(lines) + "\n"
 
 

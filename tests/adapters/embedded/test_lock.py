@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trunkline.adapters.embedded.lock import POLL_S, locking
-from trunkline.errors import StoreError
+from trunkline.errors import Held
 
 HEIR = "import sys; sys.stdin.read()"
 
@@ -25,7 +25,7 @@ def taken(steps: Generator[float, None, int]) -> int:
 def test_the_holder_is_named_at_once(tmp_path: Path) -> None:
     """A living holder is not waited for: its pid and its command are the answer."""
     lock = taken(locking(tmp_path))
-    with pytest.raises(StoreError, match=f"held by pid {os.getpid()} "):
+    with pytest.raises(Held, match=f"held by pid {os.getpid()} "):
         next(locking(tmp_path))
     os.close(lock)
     os.close(taken(locking(tmp_path)))

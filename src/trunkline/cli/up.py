@@ -1,0 +1,60 @@
+"""`trunkline up`: a pod and the stores it needs, on one machine."""
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Annotated, Final
+
+import typer
+import uvloop
+
+from trunkline.adapters.postgres import migrate as schema
+from trunkline.cli import serve
+from trunkline.cli.env import EnvFile
+from trunkline.cli.stores import own_stores
+from trunkline.errors import naming
+
+PR_SET_PDEATHSIG: Final = 1
+
+app = typer.Typer(rich_markup_mode=None)
+
+EndWithParent = Annotated[
+    int | None,
+    typer.Option("--end-with-parent", metavar="PID", hidden=True, help="Be killed when it ends."),
+]
+
+
+@app.command()
+def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> None:
+    """Answer calls on this one machine, its stores included.
+
+    Needs TRUNKLINE_PUBLIC_URL (where Twilio reaches port 8080 of this machine; a tunnel's URL will
+    do), TRUNKLINE_TWILIO_AUTH_TOKEN, and TRUNKLINE_REALTIME_API_KEY or OPENAI_API_KEY.
+
+    TRUNKLINE_CONFIG names your trunkline.yaml. Without it, one built-in agent answers every number.
+
+    Without TRUNKLINE_REDIS_URL and TRUNKLINE_DATABASE_URL, Valkey and PostgreSQL are started under
+    TRUNKLINE_DATA_DIR and end with this process.
+
+    Ctrl-C or SIGTERM drains: no new calls, and the present ones may end. Ctrl-C again ends them.
+
+    docs/howto/first-number.md leads from nothing to the first call.
+    """
+    if end_with_parent is not None:
+        tie_to(end_with_parent)
+    start = serve.read(env_file)
+    with serve.listening(start) as sockets, own_stores(start.settings) as stores:
+        with naming("TRUNKLINE_DATABASE_URL"):
+            uvloop.run(schema.migrate(stores.database_url))
+        serve.serve(start, sockets, stores.redis_url, stores.database_url)
+
+
+def tie_to(parent: int) -> None:
+    """Let the kernel kill us when this parent of ours ends, SIGKILL included.
+
+    Our stores end with us.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        sys.exit(1)  # It ended before the kernel was told: nobody would ever end us.
