@@ -14,7 +14,8 @@ PURE = ("core", "wire", "call")
 SYNCHRONOUS_CLOCKS = {"time", "monotonic", "perf_counter", "now", "utcnow", "today"}
 
 WITHOUT_A_TEST_FILE = {
-    "cli/main.py": "the acceptance tests run every command as a user does",
+    "cli/main.py": "tests/acceptance/test_commands.py runs every command as a user does",
+    "demo/run.py": "tests/acceptance/test_commands.py runs the demo whole, killed and interrupted",
 }
 """Modules with no test file of their own, each with its reason."""
 

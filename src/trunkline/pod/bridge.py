@@ -35,37 +35,43 @@ class _MakesProtocol(Protocol):
     def __call__(self, *settings: object) -> _PicowsProtocol: ...
 
 
+_LOG: Final = logging.getLogger("picows.media")
+
+
+def _make_picows(house: MediaHouse) -> _PicowsProtocol:
+    make = cast("_MakesProtocol", picows.picows.WSProtocol)  # type: ignore[attr-defined]  # no stub
+    return make(
+        None,  # host and port: a client's
+        None,  # path: a client's
+        False,
+        house.answer,
+        _LOG,
+        True,  # disconnect on an exception of ours
+        None,  # no wait for the upgrade: uvicorn has read it whole
+        False,  # no pings of ours: frames flow every 20 ms
+        20.0,
+        20.0,
+        picows.WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # we answer pings: picows' answers to a peer that does not read pile up
+        FRAME_BYTES_MAX,
+        None,
+        READ_BUFFER_BYTES,
+    )
+
+
 def media_protocol(house: MediaHouse) -> type[asyncio.Protocol]:
     """Make the class that uvicorn's `ws` setting takes.
 
     Uvicorn makes an instance for each upgrade, hands it the transport and the request's head
     again, and sets it as the transport's protocol.
     """
-    make = cast("_MakesProtocol", picows.picows.WSProtocol)  # type: ignore[attr-defined]  # no stub
-    log = logging.getLogger("picows.media")
 
     class MediaProtocol(asyncio.Protocol):
         def __init__(self, **_uvicorn: object) -> None:
             self._transport: asyncio.Transport | None = None
             self._is_stranger = True
             self._bytes_left = STRANGER_BYTES_MAX
-            self._picows = make(
-                None,  # host and port: a client's
-                None,  # path: a client's
-                False,
-                house.answer,
-                log,
-                True,  # disconnect on an exception of ours
-                None,  # no wait for the upgrade: uvicorn has read it whole
-                False,  # no pings of ours: frames flow every 20 ms
-                20.0,
-                20.0,
-                picows.WSAutoPingStrategy.PING_WHEN_IDLE,
-                False,  # we answer pings: picows' answers to a peer that does not read pile up
-                FRAME_BYTES_MAX,
-                None,
-                READ_BUFFER_BYTES,
-            )
+            self._picows = _make_picows(house)
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self._transport = cast("asyncio.Transport", transport)

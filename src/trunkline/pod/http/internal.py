@@ -101,7 +101,13 @@ def internal_app(
         redoc_url=None,
         redirect_slashes=False,
     )
+    _add_health(app, metrics, ready)
+    _add_pod(app, state)
+    _add_call_log(app, book)
+    return app
 
+
+def _add_health(app: FastAPI, metrics: Metrics, ready: Callable[[], bool]) -> None:
     @app.get("/healthz")
     async def healthz() -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -117,6 +123,8 @@ def internal_app(
     async def render_metrics() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
+
+def _add_pod(app: FastAPI, state: PodState) -> None:
     @app.get("/api/v1/pod")
     async def pod() -> PodView:
         return state.view()
@@ -125,6 +133,8 @@ def internal_app(
     async def live() -> list[LiveCallView]:
         return state.live_calls()
 
+
+def _add_call_log(app: FastAPI, book: CallBook) -> None:
     @app.get("/api/v1/calls")
     async def calls(
         limit: Annotated[int, Query(ge=1, le=CALLS_MAX)] = 50,
@@ -163,8 +173,6 @@ def internal_app(
             )
             for entry in entries
         ]
-
-    return app
 
 
 def _call_view(row: LoggedCall) -> CallView:

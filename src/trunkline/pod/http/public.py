@@ -76,9 +76,13 @@ async def _read_body(request: Request, body_s_max: float) -> bytes:
     return bytes(body)
 
 
+Check = Callable[[Request], Awaitable[webhooks.Form]]
+"""The check that a webhook passes first: its form, or `Unsigned` is raised."""
+
+
 def signed_form(
     public_url: str, tokens: Sequence[SecretStr], *, body_s_max: float = BODY_S_MAX
-) -> Callable[[Request], Awaitable[webhooks.Form]]:
+) -> Check:
     """Make the check that every webhook passes first: its form, or `Unsigned`."""
 
     async def check(request: Request) -> webhooks.Form:
@@ -114,8 +118,12 @@ def public_app(
     """The public port's application: /twilio/… and nothing else; no OpenAPI, no docs."""
     # A redirect to a path without its slash would be made from the Host header.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    check = signed_form(public_url, tokens, body_s_max=body_s_max)
+    _add_refusals(app, metrics, body_s_max)
+    _add_webhooks(app, desk, signed_form(public_url, tokens, body_s_max=body_s_max))
+    return app
 
+
+def _add_refusals(app: FastAPI, metrics: Metrics, body_s_max: float) -> None:
     @app.exception_handler(Unsigned)
     async def refuse(_request: Request, refusal: Unsigned) -> Response:
         """Counted, and the connection ends: a stranger shall not keep one for nothing.
@@ -139,6 +147,8 @@ def public_app(
             return await refuse(request, refusal)
         return await refuse(request, Unsigned("path", error.status_code))
 
+
+def _add_webhooks(app: FastAPI, desk: FrontDesk, check: Check) -> None:
     @app.post("/twilio/voice")
     async def voice(request: Request) -> Response:
         form = await check(request)
@@ -168,5 +178,3 @@ def public_app(
         # Answering machines are the dialer's concern; until one dials, the verdict has no reader.
         await check(request)
         return Response(status_code=204)
-
-    return app
