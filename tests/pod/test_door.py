@@ -170,6 +170,8 @@ async def test_an_unwell_idle_session_is_replaced(
         ill = model.live[0]
         fault(ill)
         await until(lambda: ill not in model.live)
+        # The other end is gone before the door has noticed.
+        await until(lambda: bool(failures))
         await warm(door)
         assert len(model.live) == 2
         assert failures == [reason]
