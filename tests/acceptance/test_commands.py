@@ -412,7 +412,10 @@ def test_a_normal_user_runs_a_pod(folder: Path, realtime_url: str) -> None:
 
 
 def test_a_demo_that_is_killed_leaves_nothing_and_starts_again(folder: Path) -> None:
-    """SIGKILL ends pod and stores too; Ctrl-C in the middle of the next ends within seconds."""
+    """SIGKILL ends pod and stores too; Ctrl-C in the middle of the next ends within seconds.
+
+    A second one on the same folder, and one whose pod is killed, say so in a line each.
+    """
     own = folder / "d3"
     words = ("demo", "--calls", "3", "--rate", "3", "--data-dir", str(own), "--no-stay")
     with running(folder, environ(folder), *words) as killed:
@@ -423,7 +426,13 @@ def test_a_demo_that_is_killed_leaves_nothing_and_starts_again(folder: Path) -> 
         killed.send(signal.SIGKILL)
         killed.process.wait()
         assert_gone(family)
-    with running(folder, environ(folder), *words) as again:
+    bereft_words = ("demo", "--calls", "1", "--data-dir", str(folder / "d5"), "--no-stay")
+    with (
+        running(folder, environ(folder), *words) as again,
+        running(folder, environ(folder), *bereft_words) as bereft,
+    ):
+        bereft.until_said("live")
+        next(each for each in bereft.family() if "up" in each.cmdline()).kill()
         again.until_said("3 live")
         second = run(folder, environ(folder), *words)
         assert re.fullmatch(
@@ -437,6 +446,9 @@ def test_a_demo_that_is_killed_leaves_nothing_and_starts_again(folder: Path) -> 
         done = again.done(GONE_S_MAX)
         assert (done.code, done.err) == (130, "")
         assert_gone(family)
+        done = bereft.done()
+        assert done.err.startswith("trunkline: the pod does not answer any more: ")
+        assert (done.code, len(done.err.splitlines())) == (1, 1)
 
 
 def test_ctrl_c_is_answered_while_a_command_still_loads(folder: Path) -> None:
