@@ -452,13 +452,17 @@ def test_a_demo_that_is_killed_leaves_nothing_and_starts_again(folder: Path) -> 
 
 
 def test_ctrl_c_is_answered_while_a_command_still_loads(folder: Path) -> None:
-    """Exit code 130 and not a word, from the first moment on."""
+    """Not a word, from the first moment on; a shell says 130, told or ended by the signal.
+
+    While uvloop takes the signal over there is a moment in which the kernel's own answer holds.
+    """
     with running(folder, environ(folder), "demo", "--data-dir", str(folder / "d4")) as demo:
         me = psutil.Process(demo.pid)
         demo.until(lambda: any("uvloop" in each.path for each in me.memory_maps()))
         demo.send(signal.SIGINT)
         done = demo.done(GONE_S_MAX)
-    assert (done.code, done.err) == (130, "")
+    assert done.code in {130, -signal.SIGINT}
+    assert done.err == ""
 
 
 def test_a_demos_folder_that_cannot_be_used_is_told(folder: Path) -> None:
