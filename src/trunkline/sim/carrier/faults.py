@@ -12,6 +12,8 @@ from typing import Final
 from trunkline.wire import twilio as wire
 
 OVERSIZED_BYTES: Final = wire.MESSAGE_BYTES_MAX + 1024
+HUGE_BYTES: Final = 4 * wire.MESSAGE_BYTES_MAX
+"""Beyond what a server need read of a frame to know that it is no message."""
 DEPTH: Final = 10_000
 
 
@@ -46,6 +48,7 @@ class Garbage(StrEnum):
     NOT_JSON = "not-json"
     BINARY = "binary"
     OVERSIZED = "oversized"
+    HUGE = "huge"
     UNKNOWN = "unknown"
     WRONG_TYPES = "wrong-types"
     DEEP = "deep"
@@ -127,6 +130,8 @@ def bad_message(
             return Bad(rng.randbytes(160), binary=True)
         case Garbage.OVERSIZED:
             return Bad(b'{"event":"media","pad":"' + b"A" * OVERSIZED_BYTES + b'"}')
+        case Garbage.HUGE:
+            return Bad(b'{"event":"media","pad":"' + b"A" * HUGE_BYTES + b'"}')
         case Garbage.UNKNOWN:
             return Bad(b'{"event":"weather","streamSid":"%s"}' % stream_sid.encode())
         case Garbage.WRONG_TYPES:
