@@ -141,6 +141,21 @@ async def test_a_webhook_that_comes_twice(redis_url: str, database_url: str) -> 
         assert len(await here.book.calls(limit=10)) == 3
 
 
+async def test_a_webhook_that_is_obeyed_twice(redis_url: str, database_url: str) -> None:
+    """The carrier stops the first stream and starts a second of the same ticket: same session."""
+    faults = Faults(duplicate_webhook=Duplicate.OBEYED, duplicate_after_ms=1_000)
+    async with scene(redis_url, database_url) as here:
+        report = await here.call(*conversation("this is caller seven"), faults=faults)
+        told = await here.facts(report.sid)
+        assert len(here.sessions()) == 1
+    assert len(report.streams) == 2
+    assert ("agent", "i heard this is caller seven") in report.transcript
+    (resumed,) = [fact for fact in told if isinstance(fact, CallResumed)]
+    assert resumed.cause == "stop"
+    (end,) = [fact for fact in told if isinstance(fact, CallEnded)]
+    assert (end.outcome, end.reason) == (Outcome.CALLER_ENDED, "stop")
+
+
 class Forger:
     """Somebody with the account's signature, who asks what no carrier would."""
 

@@ -43,6 +43,7 @@ from trunkline.call.events import (
     ModelLost,
     ModelOpened,
     StreamLost,
+    StreamPromised,
     StreamStarted,
     ToolReturned,
 )
@@ -202,6 +203,7 @@ class Maker:
             lambda: StreamStarted(self.sid()),
             lambda: StreamStarted(self.sid()),
             lambda: StreamLost("reset"),
+            StreamPromised,
             lambda: ModelOpened("new", "m", 1),
             lambda: server.SessionUpdated(VIEW),
             lambda: server.SessionCreated(VIEW),
@@ -311,6 +313,8 @@ class Watch:
             case StreamStarted() if not self.ended:
                 self.sid = event.stream_sid
             case StreamLost():
+                self.sid = None
+            case twilio.Stop() if event.stream_sid == self.sid:
                 self.sid = None
             case server.SessionUpdated() if self.call.phase is Phase.INSTRUCTING:
                 self.settings_hold = True

@@ -29,11 +29,11 @@ from call.script import (
 )
 from trunkline.call import wording
 from trunkline.call.actions import EndCall, Note, NoteName, OpenModel
-from trunkline.call.events import ModelOpened, StreamLost, StreamStarted
+from trunkline.call.events import ModelOpened, StreamLost, StreamPromised, StreamStarted
 from trunkline.call.machine import Call
 from trunkline.call.phases import Line, Phase
 from trunkline.call.plan import Limits
-from trunkline.call.streams import BACKLOG_BYTES_MAX, DIGITS_MAX
+from trunkline.call.streams import BACKLOG_BYTES_MAX, DIGITS_MAX, PROMISE_S
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire import twilio
@@ -245,6 +245,37 @@ def test_a_stream_is_lost_only_once() -> None:
     script = talking()
     script.see(StreamLost("reset"))
     script >> StreamLost("reset") << Note(NoteName.UNEXPECTED, "stream_lost")
+
+
+def test_a_webhook_obeyed_twice_stops_a_stream_and_starts_another() -> None:
+    """Its `stop` is not the caller's end: the session waits, and the second stream goes on."""
+    script = answering(talking(), ms=400)
+    script >> StreamPromised()
+    script.pass_over(0.1)
+    script >> stop() << facts.StreamLost(SID, "stop")
+    script >> StreamLost("closed")
+    script.wait(1.9)
+    script >> StreamStarted(NEXT_SID) << facts.StreamOpened(NEXT_SID)
+    script << facts.CallResumed("stop", 1900) << sent(audio(400)[800 // 3 * 4 :], sid=NEXT_SID)
+    script << marked("m1", sid=NEXT_SID)
+    script >> stop(sid=NEXT_SID) << facts.AgentSaid
+    script << facts.CallEnded(Outcome.CALLER_ENDED, "stop") << EndCall
+
+
+def test_a_stop_that_no_second_stream_follows() -> None:
+    """The caller hung up after all; it is known two seconds later."""
+    script = talking()
+    script.see(StreamPromised(), stop())
+    script.wait(1.99)
+    script.wait(0.01) << facts.CallEnded(Outcome.CALLER_ENDED, "stop") << EndCall
+
+
+def test_a_promise_is_no_better_than_its_ticket() -> None:
+    """Once no second stream can start any more, `stop` is the end."""
+    script = talking()
+    script.see(StreamPromised())
+    script.pass_over(PROMISE_S)
+    script >> stop() << facts.CallEnded(Outcome.CALLER_ENDED, "stop") << EndCall
 
 
 def test_the_stream_is_lost_while_the_session_opens() -> None:

@@ -42,7 +42,7 @@ from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire import g711
 from trunkline.wire.realtime import client, server
-from trunkline.wire.realtime.items import FunctionCall, FunctionCallOutput
+from trunkline.wire.realtime.items import FunctionCall, FunctionCallOutput, ItemStatus
 from trunkline.wire.realtime.session import Session
 from trunkline.wire.twilio import SendClear
 
@@ -150,15 +150,31 @@ def test_a_tool_of_a_cancelled_response_is_still_answered() -> None:
 
 
 @pytest.mark.parametrize("status", ["incomplete", "in_progress"])
-def test_a_call_that_is_not_whole_is_not_run(status: str) -> None:
-    """Its arguments may be cut off."""
+def test_a_call_that_is_not_whole_is_not_run(status: ItemStatus) -> None:
+    """Its arguments may be cut off: the model is told so, and may call again."""
     script = with_tools()
-    item = FunctionCall(
-        "book", "{", "c1", "f1", "incomplete" if status == "incomplete" else "in_progress"
-    )
-    script >> server.OutputItemDone("r1", 0, item) << Note(NoteName.UNEXPECTED, "incomplete_call")
-    script >> server.OutputItemDone("r1", 0, FunctionCall("book", "{}", status="completed"))
+    script >> calls("r1", "c1", "book", "{", status)
+    script << Note(NoteName.UNEXPECTED, "incomplete_call") << facts.ToolCalled("c1", "book", "{")
+    script << facts.ToolFinished("c1", "book", ok=False, output=wording.CUT_OFF, took_ms=0)
+    script << client.CreateItem(FunctionCallOutput("c1", wording.CUT_OFF, "ours_1"))
+    script >> done("r1", "incomplete") << client.CreateResponse
+
+
+def test_a_call_without_a_name_is_asked_for_again() -> None:
+    """Nothing can be answered to it, and the caller is owed something."""
+    script = with_tools()
+    script >> server.OutputItemDone("r1", 0, FunctionCall("book", "{", status="incomplete"))
     script << Note(NoteName.UNEXPECTED, "incomplete_call")
+    script >> done("r1", "incomplete") << client.CreateResponse
+
+
+def test_a_call_that_the_caller_cut_off_is_not_answered() -> None:
+    """They spoke: the model answers them."""
+    script = with_tools()
+    script.see(delta("r1", "i1", audio(400)), speaks())
+    script >> calls("r1", "c1", "book", "{", "incomplete")
+    script << Note(NoteName.UNEXPECTED, "incomplete_call")
+    script >> done("r1", "cancelled")
 
 
 def test_a_call_is_taken_once() -> None:

@@ -23,6 +23,14 @@ class StreamLost:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamPromised:
+    """The carrier was sent to a stream once more, under the same ticket: its webhook was repeated.
+
+    If it obeys twice, the `stop` of the present stream is followed by another stream.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class CallerHungUp:
     """The carrier says that the call is over (a status callback)."""
 
@@ -61,6 +69,15 @@ class Drained:
     reason: str = "drained"
 
 
-Own = StreamStarted | StreamLost | CallerHungUp | ModelOpened | ModelLost | ToolReturned | Drained
+Own = (
+    StreamStarted
+    | StreamLost
+    | StreamPromised
+    | CallerHungUp
+    | ModelOpened
+    | ModelLost
+    | ToolReturned
+    | Drained
+)
 
 Event = twilio.FromCarrier | server.FromServer | Own

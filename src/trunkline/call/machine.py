@@ -18,6 +18,7 @@ from trunkline.call.events import (
     ModelOpened,
     Own,
     StreamLost,
+    StreamPromised,
     StreamStarted,
     ToolReturned,
 )
@@ -115,6 +116,8 @@ def _own(s: State, event: Own) -> None:
             streams.started(s, event)
         case StreamLost():
             streams.lost(s, event.reason)
+        case StreamPromised():
+            streams.promised(s)
         case CallerHungUp():
             endings.end(s, Outcome.CALLER_ENDED, event.status)
         case ModelOpened():
@@ -139,7 +142,7 @@ def _waited(s: State, timer: Timer) -> None:
         case Timer.GOODBYE:
             endings.finish(s)
         case Timer.STREAM:
-            endings.fail(s, "stream_lost")
+            streams.not_back(s)
         case Timer.DIGITS:
             streams.pass_digits(s)
         case Timer.SPEECH:

@@ -64,6 +64,8 @@ class State:
 
     lost_at: float = 0.0
     lost_reason: str = ""
+    promised_until: float = 0.0
+    """Until then a repeated webhook may bring another stream of the same ticket."""
     backlog: deque[str] = field(default_factory=deque)
     """Payloads of a caller whom no model hears yet."""
     backlog_bytes: int = 0

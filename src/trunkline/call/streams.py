@@ -29,6 +29,15 @@ KEYS: Final = frozenset("0123456789*#ABCD")
 REPLACED: Final = "replaced"
 """Why the old stream is gone when a new one comes while it looks open."""
 
+STOPPED: Final = "stop"
+"""The carrier stopped the stream: the caller hung up, or another stream takes its place."""
+
+PROMISE_S: Final = 30.0
+"""A stream that was promised once more may start so long: its ticket lives no longer."""
+
+STOP_WAIT_S: Final = 2.0
+"""After a `stop`, so long a stream that was promised once more is waited for."""
+
 
 def started(s: State, event: StreamStarted) -> None:
     """A stream with a valid ticket: the call's first, or its next."""
@@ -38,6 +47,8 @@ def started(s: State, event: StreamStarted) -> None:
     if s.line is Line.UP:
         lost(s, REPLACED)
     first = s.line is Line.ABSENT
+    if not first:
+        s.promised_until = s.now  # This is the one.
     s.to_line(Line.UP)
     s.sequence = 0
     s.record(facts.StreamOpened(event.stream_sid))
@@ -72,7 +83,8 @@ def lost(s: State, reason: str) -> None:
     """The stream is gone: wait for the next one, for a while."""
     sid = s.voice.playout.stream_sid
     if sid is None:
-        s.unexpected("stream_lost")
+        if s.lost_reason != STOPPED:  # Else its socket goes after its `stop`.
+            s.unexpected("stream_lost")
         return
     s.to_line(Line.LOST)
     s.record(facts.StreamLost(sid, reason))
@@ -83,6 +95,28 @@ def lost(s: State, reason: str) -> None:
     s.backlog.clear()
     s.backlog_bytes = 0
     s.timers.set(Timer.STREAM, s.now + s.plan.limits.stream_wait_s_max)
+
+
+def promised(s: State) -> None:
+    """A webhook was repeated: its answer may open another stream."""
+    s.promised_until = s.now + PROMISE_S
+
+
+def stopped(s: State) -> None:
+    """The carrier ends the stream. That is the caller's end, unless another was promised."""
+    if s.now < s.promised_until:
+        lost(s, STOPPED)
+        s.timers.set(Timer.STREAM, s.now + STOP_WAIT_S)
+    else:
+        endings.end(s, Outcome.CALLER_ENDED, STOPPED)
+
+
+def not_back(s: State) -> None:
+    """No stream took the lost one's place."""
+    if s.lost_reason == STOPPED:
+        endings.end(s, Outcome.CALLER_ENDED, STOPPED)
+    else:
+        endings.fail(s, "stream_lost")
 
 
 def received(s: State, event: twilio.FromCarrier) -> None:
@@ -101,7 +135,7 @@ def received(s: State, event: twilio.FromCarrier) -> None:
         case twilio.Dtmf():
             _key_pressed(s, event.dtmf.digit)
         case twilio.Stop():
-            endings.end(s, Outcome.CALLER_ENDED, "stop")
+            stopped(s)
         case _:
             assert_never(event)
 

@@ -22,10 +22,15 @@ END_CALL: Final = "end_call"
 
 
 def called(s: State, item: FunctionCall, response_id: str) -> None:
-    """The model calls a tool. Each call is taken once, and only if it is whole."""
+    """The model calls a tool. Each call is taken once, and run only if it is whole."""
     call_id = item.call_id
-    if call_id is UNSET or item.status != "completed":
+    whole = item.status == "completed"
+    if not whole:
         s.unexpected("incomplete_call")
+        if response_id in s.responses.interrupted:
+            return  # The caller broke in: the model answers them, and calls again if it must.
+    if call_id is UNSET:
+        s.responses.want()
         return
     if not s.tools.take(call_id):
         s.unexpected("call_again")
@@ -34,7 +39,9 @@ def called(s: State, item: FunctionCall, response_id: str) -> None:
     tool = s.agent.tools.get(item.name)
     arguments = read_arguments(item.arguments)
     call = _Call(call_id, item.name, response_id)
-    if tool is None:
+    if not whole:
+        call.answer(s, ok=False, output=wording.CUT_OFF)
+    elif tool is None:
         call.answer(s, ok=False, output=wording.UNKNOWN_TOOL)
     elif arguments is None:
         call.answer(s, ok=False, output=wording.BAD_ARGUMENTS)

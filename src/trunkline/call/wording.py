@@ -35,6 +35,7 @@ DIGITS_PLAYED: Final = "The tones are being played."
 ALREADY_ENDING: Final = "Not done: the call is ending."
 TOO_MANY_TOOLS: Final = "Not done: too many tools are running. Try again when one has finished."
 BAD_ARGUMENTS: Final = "Not done: the arguments are not a JSON object of reasonable size."
+CUT_OFF: Final = "Not done: the arguments were cut off. Call it again if it is still needed."
 UNKNOWN_TOOL: Final = "Not done: there is no tool of this name."
 CANCELLED: Final = "cancelled"
 

@@ -80,6 +80,8 @@ class LiveCall:
     """When it came, by the loop's clock."""
     document: str = ""
     """What its webhook was answered; a repeated one gets the same."""
+    promised: bool = False
+    """Its webhook was repeated before a stream came: two may come."""
     runner: CallRunner | None = None
     transfer_number: str | None = None
     resumes: list[float] = field(default_factory=list)
@@ -157,7 +159,16 @@ class Calls:
             task = self._tasks.create_task(runner.run(), name=f"call {live.call}")
             # Not in the task itself: one that is cancelled before it began runs nothing of its own.
             task.add_done_callback(lambda _: self._left(live, runner))
+            if live.promised:
+                runner.stream_promised()
         return live.runner
+
+    def answer_again(self, live: LiveCall) -> str:
+        """What a repeated webhook of the call gets: the carrier may obey it twice."""
+        live.promised = True
+        if live.runner is not None:
+            live.runner.stream_promised()
+        return live.document
 
     def may_resume(self, live: LiveCall) -> bool:
         """Count a resume; False if there were too many of late."""

@@ -124,7 +124,7 @@ class Desk:
             if (document := self._calls.ended(call)) is not None:
                 return document
             if (live := self._calls.get(call)) is not None:
-                return live.document
+                return self._calls.answer_again(live)
             if (opening := self._openings.get(call)) is None:
                 break
             await opening.done.wait()
@@ -341,6 +341,8 @@ class Desk:
         live = self._calls.get(call)
         if live is None:
             return self._take_over_the_dead(asked)
+        if not resumed.first and live.epoch == resumed.epoch:
+            return self._calls.answer_again(live)
         if resumed.first and not self._calls.may_resume(live):
             self._calls.give_up(live, "resumes_max")
             return self._calls.ended(call)

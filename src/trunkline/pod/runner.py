@@ -30,6 +30,7 @@ from trunkline.call.events import (
     ModelLost,
     ModelOpened,
     StreamLost,
+    StreamPromised,
     StreamStarted,
     ToolReturned,
 )
@@ -157,6 +158,10 @@ class CallRunner:
         if socket is self._socket:
             self._socket = None
             self.feed(StreamLost(reason))
+
+    def stream_promised(self) -> None:
+        """The carrier was given the way to the stream once more."""
+        self.feed(StreamPromised())
 
     def hung_up(self, status: str) -> None:
         """The carrier's status callback says that the call is over."""
