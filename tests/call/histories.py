@@ -11,6 +11,7 @@ from random import Random
 
 from call.script import (
     BUILT_INS,
+    SCRIPT,
     agent,
     audio,
     brief,
@@ -30,9 +31,11 @@ from call.script import (
 from trunkline.call.actions import (
     Action,
     CancelTool,
+    DropModel,
     EndCall,
     Record,
     RunTool,
+    TakeModel,
     ToCaller,
     ToModel,
 )
@@ -40,6 +43,7 @@ from trunkline.call.events import (
     CallerHungUp,
     Drained,
     Event,
+    ModelAway,
     ModelLost,
     ModelOpened,
     StreamLost,
@@ -72,7 +76,13 @@ TICKS_MAX = 80
 
 VIEW = server.SessionView()
 LIMITS = Limits(
-    model_open_s_max=5.0, idle_s=4.0, call_s_max=60.0, goodbye_s_max=6.0, stream_wait_s_max=5.0
+    model_away_s_max=5.0,
+    rollover_s=20.0,
+    probe_s=3.0,
+    idle_s=4.0,
+    call_s_max=60.0,
+    goodbye_s_max=6.0,
+    stream_wait_s_max=5.0,
 )
 
 
@@ -98,11 +108,12 @@ def history_plan(rng: Random) -> CallPlan:
             tools=tools,
             handoffs=("desk", "clinic"),
             transfer_numbers={"sales": "+15550100001"},
+            fallback=rng.choice([None, SCRIPT]),
             detection=detection,
         )
         for name in ("desk", "clinic")
     )
-    return plan(desk, clinic, limits=LIMITS)
+    return plan(desk, clinic, limits=LIMITS, models=rng.choice([1, 2]))
 
 
 @dataclass
@@ -204,7 +215,11 @@ class Maker:
             lambda: StreamStarted(self.sid()),
             lambda: StreamLost("reset"),
             StreamPromised,
+            lambda: ModelLost("reset"),
             lambda: ModelOpened("new", "m", 1),
+            lambda: ModelOpened("new", "m", 1),
+            lambda: ModelAway("timeout"),
+            lambda: server.SessionUpdated(VIEW),
             lambda: server.SessionUpdated(VIEW),
             lambda: server.SessionCreated(VIEW),
             self.error,
@@ -351,6 +366,9 @@ class Watch:
                 case RunTool(call_id=call_id):
                     self.ran[call_id] += 1
                     assert self.ran[call_id] == 1
+                case DropModel() | TakeModel():
+                    self.under_way, self.settings_hold = None, False
+                    self.known.clear()
                 case EndCall():
                     self.ended = action
                 case _:

@@ -10,13 +10,14 @@ itself before each event and at the end of its test.
 """
 
 import difflib
+import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from trunkline.call.actions import Action, Note, Record, ToCaller, ToModel
+from trunkline.call.actions import Action, BlameModel, Note, Record, ToCaller, ToModel
 from trunkline.call.events import Event, ModelOpened, StreamStarted
 from trunkline.call.machine import Call
 from trunkline.call.plan import Agent, CallPlan, Clip, Limits, Tool, ToolKind
@@ -55,6 +56,7 @@ def agent(
     tools: Iterable[Tool] = (),
     handoffs: Iterable[str] = (),
     transfer_numbers: dict[str, str] | None = None,
+    fallback: Clip | None = None,
     detection: TurnDetection | None = ServerVad(),  # noqa: B008 - frozen
 ) -> Agent:
     """An agent whose instructions are its name."""
@@ -68,21 +70,27 @@ def agent(
         tools={tool.name: tool for tool in tools},
         handoffs=frozenset(handoffs),
         transfer_numbers=transfer_numbers or {},
+        fallback=fallback,
     )
 
 
 BUILT_INS = tuple(
     Tool(str(kind), kind) for kind in ToolKind if kind not in {ToolKind.HTTP, ToolKind.PYTHON}
 )
+SCRIPT = Clip("sorry", audio(800), "We are sorry.")
 FILLER = Clip("moment", audio(300), "One moment.")
 
 
 def plan(
-    *agents: Agent, limits: Limits | None = None, fillers: tuple[Clip, ...] = (FILLER,)
+    *agents: Agent,
+    limits: Limits | None = None,
+    fillers: tuple[Clip, ...] = (FILLER,),
+    models: int = 1,
 ) -> CallPlan:
     """A plan of these agents; the first answers."""
     known = agents or (agent(),)
-    return CallPlan({a.name: a for a in known}, known[0].name, limits or Limits(), fillers)
+    by_name = {a.name: a for a in known}
+    return CallPlan(by_name, known[0].name, limits or Limits(), fillers, models)
 
 
 @dataclass
@@ -182,7 +190,14 @@ def _carried(action: Expected) -> Expected:
 def _matches(wanted: Expected, got: Action) -> bool:
     if isinstance(wanted, type):
         return isinstance(got, wanted) or isinstance(_carried(got), wanted)
+    if isinstance(wanted, BlameModel) and isinstance(got, BlameModel):
+        return got.reason == wanted.reason
     return got == wanted or (_carried(got) == wanted and type(_carried(got)) is type(wanted))
+
+
+def blames(reason: str) -> BlameModel:
+    """The model is blamed for this, whenever it began."""
+    return BlameModel(reason, math.nan)
 
 
 def talking(call_plan: CallPlan | None = None) -> Script:

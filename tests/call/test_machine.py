@@ -29,7 +29,7 @@ from call.script import (
     talking,
     words,
 )
-from trunkline.call.actions import EndCall, OpenModel, RunTool, ToCaller, ToModel
+from trunkline.call.actions import EndCall, OpenModel, RunTool, TakeModel, ToCaller, ToModel
 from trunkline.call.events import ModelOpened, StreamStarted, ToolReturned
 from trunkline.call.machine import Call
 from trunkline.call.phases import Phase
@@ -73,7 +73,7 @@ def test_a_whole_call() -> None:
 def greeting(script: Script, desk: Agent) -> None:
     script >> StreamStarted(SID) << facts.StreamOpened(SID) << OpenModel()
     script >> ModelOpened("pool", "model-1", 3) << facts.SessionOpened("pool", "model-1", 3)
-    script << client.SessionUpdate(desk.session, "session")
+    script << TakeModel() << client.SessionUpdate(desk.session, "session")
     script >> media("AAAA")
     script >> server.SessionUpdated(VIEW) << client.AppendAudio("AAAA") << client.CreateResponse
     script >> created("r1")
@@ -172,10 +172,6 @@ def test_what_must_hold_holds_in_thousands_of_histories() -> None:
         "drained",
         "end_call",
         "idle",
-        "model_lost",
-        "model_stalled",
-        "model_timeout",
-        "response_failed",
         "sales",
         "session_refused",
         "stop",

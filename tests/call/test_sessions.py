@@ -5,24 +5,39 @@ from collections.abc import Callable
 import pytest
 
 from call.script import (
+    BUILT_INS,
     SID,
     VIEW,
     Script,
     agent,
     audio,
+    blames,
     calls,
     created,
     delta,
     done,
+    echo,
     error,
+    marked,
     media,
     plan,
     sent,
     speaks,
+    stop,
     talking,
+    words,
 )
 from trunkline.call import sessions, wording
-from trunkline.call.actions import EndCall, Note, NoteName, OpenModel, ToCaller
+from trunkline.call.actions import (
+    BlameModel,
+    DropModel,
+    EndCall,
+    Note,
+    NoteName,
+    OpenModel,
+    TakeModel,
+    ToCaller,
+)
 from trunkline.call.events import ModelLost, ModelOpened, StreamStarted
 from trunkline.call.machine import Call
 from trunkline.call.phases import Phase
@@ -32,6 +47,7 @@ from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import FunctionCall, InputText, Message
+from trunkline.wire.realtime.session import Session
 
 
 def opening(greeting: str = "") -> Script:
@@ -50,7 +66,7 @@ def test_a_session_is_told_who_it_is() -> None:
     """It gets all of the first agent's settings before anything else."""
     script = opening()
     script >> ModelOpened("new", "model-1", 312) << facts.SessionOpened("new", "model-1", 312)
-    script << client.SessionUpdate(agent().session, "session")
+    script << TakeModel() << client.SessionUpdate(agent().session, "session")
     assert script.call.phase is Phase.INSTRUCTING
 
 
@@ -58,7 +74,8 @@ def test_no_audio_before_the_settings_hold() -> None:
     """Until `session.updated` the format would be wrong: frames wait."""
     script = opening()
     script >> media("abcd")
-    script >> ModelOpened("pool", "m", 1) << facts.SessionOpened << client.SessionUpdate
+    script >> ModelOpened("pool", "m", 1) << facts.SessionOpened << TakeModel
+    script << client.SessionUpdate
     script >> media("efgh")
     (
         script
@@ -107,30 +124,100 @@ def test_another_error_meanwhile_is_noted() -> None:
     assert script.call.phase is Phase.INSTRUCTING
 
 
-@pytest.mark.parametrize("opened", [False, True])
-def test_no_session_in_time(opened: bool) -> None:  # noqa: FBT001
-    """From stream to a session that holds its settings: ten seconds, then the call has failed."""
-    script = instructing() if opened else opening()
-    script.wait(9.9)
-    script.wait(0.1) << facts.CallEnded(Outcome.FAILED, "model_timeout")
-    script << EndCall(Outcome.FAILED, "model_timeout")
+def test_settings_that_another_model_may_take() -> None:
+    """The list's next model is asked; when the last has refused the call has failed."""
+    script = Script(Call(plan(models=2)))
+    script.see(StreamStarted(SID), ModelOpened("pool", "m", 1))
+    script >> error("unknown_parameter", event_id="session")
+    script << facts.SessionLost("session_refused") << DropModel() << OpenModel(skip=True)
+    script.see(ModelOpened("pool", "m2", 1))
+    script >> error("unknown_parameter", event_id="session") << facts.CallEnded << EndCall
 
 
-@pytest.mark.parametrize("start", [opening, instructing, talking])
-def test_a_lost_session_ends_the_call(start: Callable[[], Script]) -> None:
-    """In every phase, with its reason in the record."""
+def test_settings_that_are_not_confirmed() -> None:
+    """A session that is silent from the start is of no use: another one, of the next model."""
+    script = Script(Call(plan(models=2)))
+    script.see(StreamStarted(SID), ModelOpened("pool", "m", 1))
+    script.wait(1.99)
+    script.wait(0.01) << facts.SessionLost("timeout") << DropModel() << blames("timeout")
+    script << OpenModel(skip=True)
+
+
+@pytest.mark.parametrize("start", [instructing, talking])
+def test_a_lost_session_is_followed_by_another(start: Callable[[], Script]) -> None:
+    """With its reason in the record, and told to whoever counts failures."""
     script = start()
-    script >> ModelLost("reset") << facts.SessionLost("reset")
-    script << facts.CallEnded(Outcome.FAILED, "model_lost")
-    script << EndCall(Outcome.FAILED, "model_lost")
+    script >> ModelLost("reset") << facts.SessionLost("reset") << DropModel()
+    script << blames("reset") << OpenModel()
+    script.see(ModelOpened("new", "m", 300))
+    script >> server.SessionUpdated(VIEW)
+    if start is talking:
+        script << client.CreateItem(Message("system", [InputText(wording.SEEDED)], "ours_1"))
+    assert script.call.phase is Phase.TALKING
+
+
+def test_a_loss_without_a_session_is_noted() -> None:
+    """While one is looked for there is none to lose."""
+    script = opening()
+    script >> ModelLost("reset") << Note(NoteName.UNEXPECTED, "no_session")
 
 
 def test_a_session_lost_in_a_closing_changes_no_outcome() -> None:
     """What was decided holds: a transfer is made although the model is gone."""
     script = talking(plan(limits=Limits(call_s_max=10.0)))
     script.pass_over(10.0)
-    script >> ModelLost("reset") << facts.SessionLost("reset")
+    script >> ModelLost("reset") << facts.SessionLost("reset") << DropModel << BlameModel
     script << facts.CallEnded(Outcome.TIMED_OUT, "call_s_max") << EndCall
+
+
+def test_a_goodbye_is_played_to_its_end_without_its_session() -> None:
+    """What the model has sent of it is heard; nothing is asked of anybody."""
+    script = talking(plan(limits=Limits(call_s_max=10.0)))
+    script.pass_over(10.0)
+    script.see(created("r1"), delta("r1", "i1", audio(400)), words("r1", "i1", "Good bye."))
+    script >> ModelLost("reset") << facts.SessionLost << DropModel << BlameModel
+    script << marked("m1")
+    script.wait(0.4)
+    script >> echo("m1") << facts.AgentSaid("i1", "desk", "Good bye.", "Good bye.", 400, 400)
+    script << facts.CallEnded(Outcome.TIMED_OUT, "call_s_max") << EndCall
+
+
+@pytest.mark.parametrize("start", [instructing, talking])
+def test_an_expired_session_is_followed_by_another(start: Callable[[], Script]) -> None:
+    """At its word, before the socket closes; nobody is blamed for it."""
+    script = start()
+    script >> error("session_expired") << facts.SessionLost("session_expired") << DropModel()
+    script << OpenModel()
+
+
+def test_a_silent_session_is_asked_for_a_sign_of_life() -> None:
+    """An update without a change: any answer will do, an error too."""
+    script = talking(plan(limits=Limits(probe_s=5.0, idle_s=60.0)))
+    script.wait(4.0)
+    script >> server.RateLimitsUpdated([])
+    script.wait(4.9)
+    script.wait(0.1) << client.SessionUpdate(Session(), sessions.PROBE_UPDATE)
+    script >> server.SessionUpdated(VIEW)
+    script.wait(4.9)
+    script.wait(0.1) << client.SessionUpdate
+    script >> error("invalid_value", event_id=sessions.PROBE_UPDATE)
+    script.wait(4.9)
+    script.wait(0.1) << client.SessionUpdate
+    script.wait(2.4)
+    script.wait(0.1) << facts.SessionLost("stalled") << DropModel << blames("stalled")
+    script << OpenModel
+
+
+def test_no_probe_while_a_handoff_is_unconfirmed() -> None:
+    """Its answer would look the same as the handoff's."""
+    desk = agent(tools=BUILT_INS, handoffs=["billing"])
+    script = talking(plan(desk, agent("billing"), limits=Limits(probe_s=5.0)))
+    script.see(created("r1"), calls("r1", "c1", "handoff", '{"agent": "billing"}'))
+    script.see(done("r1"), created("r2"), done("r2"))
+    script.wait(5.0)
+    script >> server.SessionUpdated(VIEW)
+    script.wait(4.9)
+    script.wait(0.1) << client.SessionUpdate
 
 
 def test_a_session_that_nobody_asked_for_is_noted() -> None:
@@ -168,7 +255,7 @@ def test_audio_is_passed_on_by_the_long_way_too() -> None:
     """The machine takes it out of the way for speed; the meaning is the same."""
     call_plan = plan()
     state = State(call_plan, call_plan.agents["desk"], phase=Phase.TALKING)
-    state.voice.playout.stream_sid = SID
+    state.voice.playout.stream_sid, state.has_model = SID, True
     sessions.received(state, delta("r1", "i1", audio(20)))
     assert state.out == [ToCaller(sent(audio(20)))]
 
@@ -190,5 +277,4 @@ def test_tokens_are_summed() -> None:
     script >> done("r1", tokens=(30, 12)) << Note(NoteName.TOKENS, "input", 30.0)
     script << Note(NoteName.TOKENS, "output", 12.0)
     script.see(created("r2"), done("r2", tokens=(40, 1)))
-    script >> ModelLost("x") << facts.SessionLost
-    script << facts.CallEnded(Outcome.FAILED, "model_lost", 0, 70, 13) << EndCall
+    script >> stop() << facts.CallEnded(Outcome.CALLER_ENDED, "stop", 0, 70, 13) << EndCall

@@ -1,28 +1,32 @@
 """What follows from the state: silence, and a response that gives no sign."""
 
 from call.script import (
+    FILLER,
     NEXT_SID,
     Script,
     agent,
     answering,
     audio,
+    blames,
     created,
     delta,
     done,
     echo,
     item_done,
     key,
+    marked,
     pauses,
     plan,
+    sent,
     speaks,
     talking,
 )
 from trunkline.call import wording
-from trunkline.call.actions import EndCall
+from trunkline.call.actions import BlameModel, DropModel, EndCall, OpenModel
 from trunkline.call.events import StreamLost, StreamStarted
 from trunkline.call.plan import Limits
 from trunkline.call.playout import MARK_LATE_S
-from trunkline.call.responses import STALL_S_MAX
+from trunkline.call.responses import ASKED_S_MAX, STALL_S_MAX
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
@@ -54,7 +58,7 @@ def test_a_caller_who_answers_is_asked_anew() -> None:
     for number in (1, 2):
         script.wait(20.0) << client.CreateResponse
         answered(script, number)
-    script.see(speaks(), pauses())
+    script.see(speaks(), pauses(), created("r"), done("r"))
     script.wait(20.0) << client.CreateResponse
     answered(script, 3)
     script.wait(20.0) << client.CreateResponse
@@ -99,6 +103,9 @@ def test_a_lost_stream_is_no_silence() -> None:
     script.see(StreamLost("reset"))
     script.wait(30.0)
     script.see(StreamStarted(NEXT_SID))
+    script.wait(2.0) << facts.DeadAir("resume") << sent(FILLER.payload, sid=NEXT_SID)
+    script << marked("m1", sid=NEXT_SID)
+    script >> echo("m1", sid=NEXT_SID)
     script.wait(19.9)
     script.wait(0.1) << client.CreateResponse
 
@@ -110,29 +117,33 @@ def test_keys_being_pressed_are_no_silence() -> None:
     script.wait(2.0) << facts.DigitsPressed << client.CreateItem << client.CreateResponse
 
 
-def test_a_response_without_a_sign_of_life_ends_the_call() -> None:
-    """Any event of it is a sign; half a minute without one is its session's death."""
-    script = talking(plan(agent(greeting="Hello.")))
+def test_a_response_without_a_sign_of_life_ends_its_session() -> None:
+    """Any event of it is a sign; a quarter of a minute without one is its session's death."""
+    script = talking()
     script >> created("r1")
     script.wait(STALL_S_MAX - 1)
     script >> server.ArgumentsDelta("r1", "i1", 0, "c1", "{")
     script.wait(STALL_S_MAX - 1)
     script >> delta("r1", "i1", "")
     script.wait(STALL_S_MAX - 1)
-    script.wait(1.0) << facts.CallEnded(Outcome.FAILED, "model_stalled") << EndCall
+    script.wait(1.0) << facts.SessionLost("stalled") << DropModel() << blames("stalled")
+    script << OpenModel()
 
 
-def test_a_response_that_never_begins_ends_the_call() -> None:
-    """The same bound holds from `response.create` on."""
-    script = talking(plan(agent(greeting="Hello.")))
-    script.wait(STALL_S_MAX) << facts.CallEnded(Outcome.FAILED, "model_stalled") << EndCall
+def test_a_response_that_never_begins_ends_its_session() -> None:
+    """From `response.create` on the model has a second and a half to say anything at all."""
+    script = talking(plan(agent(greeting="Hello."), models=2))
+    script.wait(ASKED_S_MAX - 0.01)
+    script.wait(0.01) << facts.SessionLost("stalled") << DropModel << BlameModel
+    script << OpenModel(skip=True)
 
 
 def test_a_stall_in_a_closing_changes_no_outcome() -> None:
     """What was decided holds."""
     script = talking(plan(limits=Limits(call_s_max=5.0, goodbye_s_max=60.0)))
     script.pass_over(5.0)
-    script.wait(STALL_S_MAX) << facts.CallEnded(Outcome.TIMED_OUT, "call_s_max") << EndCall
+    script.wait(ASKED_S_MAX) << facts.SessionLost("stalled") << DropModel << BlameModel
+    script << facts.CallEnded(Outcome.TIMED_OUT, "call_s_max") << EndCall
 
 
 def test_instructions_that_are_not_set_are_not_repeated() -> None:

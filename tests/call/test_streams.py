@@ -323,7 +323,7 @@ def test_keys_before_the_model_is_ready_wait_for_it() -> None:
     """No more are kept than one message holds."""
     script = Script(Call(plan()))
     script.see(StreamStarted(SID), *(key("1") for _ in range(DIGITS_MAX + 5)))
-    script.wait(3.0)
+    script.wait(2.5)
     script.see(ModelOpened("new", "m", 5))
     script >> server.SessionUpdated(VIEW) << facts.DigitsPressed("1" * DIGITS_MAX)
     script << client.CreateItem << client.CreateResponse
@@ -349,6 +349,7 @@ def test_keys_while_the_call_closes_for_good() -> None:
     """They are written down and told to nobody."""
     script = talking(plan(limits=Limits(call_s_max=5.0)))
     script.pass_over(5.0)
+    script.see(created("r1"))
     script >> key("1")
     script.wait(2.0) << facts.DigitsPressed("1")
     script >> speaks()

@@ -15,6 +15,7 @@ from call.script import (
     agent,
     answering,
     audio,
+    blames,
     calls,
     created,
     delta,
@@ -33,7 +34,7 @@ from call.script import (
     talking,
 )
 from trunkline.call import wording
-from trunkline.call.actions import CancelTool, EndCall, Note, NoteName, RunTool
+from trunkline.call.actions import BlameModel, CancelTool, EndCall, Note, NoteName, RunTool
 from trunkline.call.events import StreamLost, StreamStarted, ToolReturned
 from trunkline.call.phases import Phase
 from trunkline.call.plan import Limits, Tool, ToolKind
@@ -136,7 +137,7 @@ def test_an_answer_that_saw_the_output_answers_it() -> None:
     script.see(ToolReturned("c1", ok=True, output="ok"))
     script.see(server.ItemDone(FunctionCallOutput("c1", "ok", "ours_1")), pauses(), created("r2"))
     script >> done("r2")
-    script.wait(5.0)
+    script.wait(15.0)
 
 
 def test_a_tool_of_a_cancelled_response_is_still_answered() -> None:
@@ -277,7 +278,7 @@ def test_no_filler_while_the_caller_speaks_or_the_model_answers() -> None:
     script.wait(3.0)
     script.see(created("r2"))
     script >> pauses()
-    script.wait(3.0)
+    script.wait(1.3)
     script >> done("r2") << sent(FILLER.payload) << marked("m1")
 
 
@@ -354,12 +355,12 @@ def test_a_goodbye_has_a_limit() -> None:
 @pytest.mark.parametrize("event", [speaks(), key("1")])
 def test_a_caller_who_speaks_into_the_goodbye_is_heard(event: server.SpeechStarted) -> None:
     """The call goes on, as the tool's output has told the model."""
-    script = answering(with_tools(), ms=400)
+    script = answering(with_tools(limits=Limits(goodbye_s_max=1.0)), ms=400)
     script.see(calls("r1", "c1", "end_call"), done("r1"))
     script >> event << Note(NoteName.PHASE, "talking") << SendClear(SID)
     script << client.DeleteItem("i1") << facts.BargedIn << facts.AgentSaid
     assert script.call.phase is Phase.TALKING
-    script.pass_over(17.0)
+    script.pass_over(1.5)
     assert script.call.phase is Phase.TALKING
 
 
@@ -368,7 +369,7 @@ def test_a_goodbye_that_was_taken_back_is_not_said() -> None:
     script = with_tools()
     script.see(calls("r1", "c1", "end_call"), done("r1"), created("r2"), done("r2", "failed"))
     script.see(speaks(), pauses())
-    script.wait(5.0)
+    script.wait(1.0) << client.CreateResponse(event_id="response_2")
 
 
 def test_a_response_that_ends_the_call_and_fails_is_followed_by_a_goodbye() -> None:
@@ -433,10 +434,11 @@ def test_a_goodbye_that_fails_is_said_again() -> None:
     script = with_tools()
     script.see(calls("r1", "c1", "end_call"), done("r1"), created("r2"))
     for number in (2, 3):
-        script >> done(f"r{number}", "failed")
-        script.wait(0.5) << client.CreateResponse
+        script >> done(f"r{number}", "failed") << blames("other")
+        script.wait(0.5 * (number - 1)) << client.CreateResponse
         script >> created(f"r{number + 1}")
-    script >> done("r4", "failed") << facts.CallEnded(Outcome.AGENT_ENDED, "end_call") << EndCall
+    script >> done("r4", "failed") << BlameModel
+    script << facts.CallEnded(Outcome.AGENT_ENDED, "end_call") << EndCall
 
 
 def test_an_order_to_end_that_comes_after_its_response() -> None:

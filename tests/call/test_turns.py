@@ -3,10 +3,14 @@
 import pytest
 
 from call.script import (
+    FILLER,
+    SCRIPT,
     SID,
+    VIEW,
     agent,
     answering,
     audio,
+    blames,
     created,
     delta,
     done,
@@ -23,8 +27,17 @@ from call.script import (
     words,
 )
 from trunkline.call import wording
-from trunkline.call.actions import EndCall, Note, NoteName, ToCaller
-from trunkline.call.events import CallerHungUp, StreamLost
+from trunkline.call.actions import (
+    BlameModel,
+    DropModel,
+    EndCall,
+    Note,
+    NoteName,
+    OpenModel,
+    ToCaller,
+)
+from trunkline.call.events import CallerHungUp, ModelOpened, StreamLost
+from trunkline.call.phases import Phase
 from trunkline.call.plan import Limits
 from trunkline.call.turns import SPEECH_S_MAX
 from trunkline.core import facts
@@ -274,17 +287,54 @@ def test_speech_when_the_stream_is_lost() -> None:
 
 
 def test_a_failed_response_is_asked_for_again() -> None:
-    """After half a second, twice in a row; the third failure ends the call."""
-    script = talking()
+    """After half a second, then after one; the third failure sends the call to the next model."""
+    script = talking(plan(models=2))
     script >> created("r1")
     for number in (1, 2):
         script >> done(f"r{number}", "failed", code="rate_limit_exceeded")
         script << Note(NoteName.RESPONSE_FAILED, "rate_limit_exceeded")
-        script.wait(0.4)
+        script << blames("rate_limit_exceeded")
+        script.wait(0.5 * number - 0.1)
         script.wait(0.1) << client.CreateResponse(event_id=f"response_{number}")
         script >> created(f"r{number + 1}")
-    script >> done("r3", "failed", code="server_error")
-    script << facts.CallEnded(Outcome.FAILED, "response_failed") << EndCall
+    script >> done("r3", "failed", code="server_error") << blames("server_error")
+    script << facts.SessionLost("server_error") << DropModel() << BlameModel << OpenModel(skip=True)
+    script.see(ModelOpened("pool", "m2", 1))
+    script >> server.SessionUpdated(VIEW)
+    order = wording.for_one_response("You are desk.", wording.GO_ON_AFTER_LOSS)
+    script.wait(0.5) << client.CreateResponse(client.ResponseOptions(order), "response_1")
+
+
+def test_with_one_model_a_failed_response_is_asked_for_until_it_succeeds() -> None:
+    """Its session is as good as another: the caller hears a filler and the script meanwhile."""
+    desk = agent(fallback=SCRIPT)
+    script = talking(plan(desk))
+    script.see(speaks(), pauses())
+    for number in range(3):
+        script.see(created(f"r{number}"), done(f"r{number}", "failed", code="server_error"))
+        script.pass_over(0.5 * 2**number - 0.01)
+        if number == 2:
+            break
+        script.wait(0.01) << client.CreateResponse
+    assert script.call.phase is Phase.TALKING
+    script.wait(0.01) << client.CreateResponse
+    script.see(created("r9"), words("r9", "i9", "Sorry."))
+    script >> delta("r9", "i9", audio(100)) << SendClear(SID) << sent(audio(100))
+
+
+def test_the_script_is_played_while_responses_fail() -> None:
+    """Within three seconds of the turn's end; then fillers, until the call is given up."""
+    script = talking(plan(agent(fallback=SCRIPT), limits=Limits(model_away_s_max=12.0)))
+    script.see(speaks(), pauses(), created("r1"))
+    script >> done("r1", "failed", code="insufficient_quota") << blames("insufficient_quota")
+    script.wait(0.0) << facts.FallbackPlayed("insufficient_quota")
+    script << sent(SCRIPT.payload) << marked("m1")
+    script.wait(0.5) << client.CreateResponse
+    for number, wait_s in enumerate((1.0, 2.0, 2.0, 2.0, 2.0, 2.0), start=2):
+        script.see(created(f"r{number}"), done(f"r{number}", "failed", code="insufficient_quota"))
+        script.pass_over(wait_s)
+    assert script.call.phase is Phase.TALKING
+    script.wait(0.5) << facts.CallEnded(Outcome.FAILED, "model_away", 1) << EndCall
 
 
 def test_a_success_forgives_failures() -> None:
@@ -294,13 +344,14 @@ def test_a_success_forgives_failures() -> None:
         script.see(created(f"r{number}"), done(f"r{number}", "failed"))
         script.wait(0.5) << client.CreateResponse
         script.see(created(f"r{number + 1}"), done(f"r{number + 1}", "completed"))
+    script.wait(10.0)
 
 
 def test_a_failed_greeting_is_greeted_again() -> None:
     """The order that failed is given again."""
     script = talking(plan(agent(greeting="Hello.")))
     script >> created("r1")
-    script >> done("r1", "failed")
+    script >> done("r1", "failed") << blames("other")
     order = wording.for_one_response("You are desk.", wording.greeting("Hello."))
     script.wait(0.5) << client.CreateResponse(client.ResponseOptions(order), "response_2")
 
@@ -312,7 +363,7 @@ def test_a_response_that_was_cut_short_is_noted() -> None:
     details = server.StatusDetails(reason="max_output_tokens")
     script >> server.ResponseDone(server.Response("r1", "incomplete", details))
     script << Note(NoteName.RESPONSE_FAILED, "max_output_tokens")
-    script.wait(5.0)
+    script.wait(10.0)
 
 
 def test_a_failed_response_that_was_interrupted_is_let_go() -> None:
@@ -321,7 +372,20 @@ def test_a_failed_response_that_was_interrupted_is_let_go() -> None:
     script.see(created("r1"), speaks())
     script >> done("r1", "failed")
     script >> pauses()
-    script.wait(5.0)
+    script >> created("r2")
+    script >> done("r2")
+    script.wait(10.0)
+
+
+def test_a_turn_that_the_model_does_not_answer() -> None:
+    """It is asked to after a second; if it says nothing to that either, its session is dead."""
+    script = talking()
+    script.see(speaks(), pauses())
+    script.wait(0.99)
+    script.wait(0.01) << client.CreateResponse(event_id="response_1")
+    script.wait(0.39)
+    script.wait(0.01) << facts.DeadAir("turn") << sent(FILLER.payload) << marked("m1")
+    script.wait(1.1) << facts.SessionLost("stalled") << DropModel << BlameModel << OpenModel
 
 
 def test_a_wish_waits_for_the_response_under_way() -> None:
@@ -342,14 +406,15 @@ def test_a_refused_wish_with_nothing_under_way_waits_a_little() -> None:
 
 
 def test_a_response_that_is_refused_for_itself() -> None:
-    """Counts as failed: twice asked again, then the call has failed."""
-    script = talking(plan(agent(greeting="Hello.")))
+    """Counts as failed: twice asked again, then the next model is."""
+    script = talking(plan(agent(greeting="Hello."), models=2, fillers=()))
     for number in (1, 2):
         script >> error("invalid_value", event_id=f"response_{number}")
         script << Note(NoteName.MODEL_ERROR, "invalid_value")
-        script.wait(0.5) << client.CreateResponse
+        script.wait(0.5 * number) << client.CreateResponse
     script >> error("invalid_value", event_id="response_3")
-    script << facts.CallEnded(Outcome.FAILED, "response_failed") << EndCall
+    script << facts.SessionLost("response_failed") << DropModel << blames("response_failed")
+    script << OpenModel(skip=True)
 
 
 def test_a_race_that_the_server_won_is_harmless() -> None:

@@ -14,7 +14,8 @@ from hypothesis.stateful import (
 )
 
 from core.pool_world import World, run_history
-from trunkline.core.pool import FATAL, Pool, PoolLimits
+from trunkline.core.breaker import FATAL
+from trunkline.core.pool import Pool, PoolLimits
 from trunkline.core.pool_events import (
     Abandoned,
     Close,

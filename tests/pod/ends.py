@@ -116,16 +116,23 @@ class Door:
         self.open = asyncio.Event()
         self.open.set()
         self.refusal: str | None = None
-        self.given = 0
+        self.given = self.asked = 0
         self.released: list[bool] = []
+        self.blamed: list[str] = []
 
     async def acquire(self) -> Acquired:
         """The session, once the door is open."""
+        self.asked += 1
         await self.open.wait()
         if self.refusal is not None:
             raise ModelError(self.refusal)
         self.given += 1
         return Acquired(self.session, "pool", "model-1", 0, 1.0)
+
+    def blame(self, reason: str, begun_at: float) -> None:
+        """Note what for."""
+        del begun_at
+        self.blamed.append(reason)
 
     def release(self, session: ModelSession, *, clean: bool) -> None:
         """Note whether it came back clean."""
@@ -211,7 +218,7 @@ async def carrying(
     around = surroundings(journal, book)
     opening = await journal.open_call(CALL, POD, LIFE)
     around.recorder.begin(CALL, opening.epoch)
-    runner = CallRunner(CALL, call_plan or plan(), door, tools, around, on_fact=on_fact)
+    runner = CallRunner(CALL, call_plan or plan(), [door], tools, around, on_fact=on_fact)
     here = Running(runner, door, tools, journal, book, around)
     async with asyncio.timeout(3 * SOON_S), asyncio.TaskGroup() as tasks:
         tasks.create_task(around.recorder.run(), name="recorder")

@@ -46,7 +46,7 @@ class Book:
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
         """The same plan for every call."""
         del line, variables
-        return Prepared(self.plan, {}, "m")
+        return Prepared(self.plan, {}, ("m",))
 
 
 def voice(

@@ -178,13 +178,15 @@ def test_tools_are_known_by_kind_with_their_secrets(directory: ConfigDirectory) 
 
 
 def test_a_call_goes_through_its_agents_first_model(directory: ConfigDirectory) -> None:
-    """Models of one name, address and key share a door; there is one for each that answers."""
+    """Models of one name, address and key share a door; there is one for each of a list."""
     reception, sales = directory.line("+15550100001"), directory.line("+15550100002")
     assert reception is not None
     assert sales is not None
-    assert directory.prepare(reception, {}).model == "usual-model"
-    named = directory.prepare(sales, {}).model
-    assert named == "other-model@wss://models.example.com/v1/realtime@OTHER_KEY"
+    assert directory.prepare(reception, {}).models == ("usual-model",)
+    assert directory.prepare(sales, {}).models == (
+        "other-model@wss://models.example.com/v1/realtime@OTHER_KEY",
+        "third-model",
+    )
 
 
 def test_fillers_are_audio_that_a_call_can_play() -> None:

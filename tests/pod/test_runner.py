@@ -8,6 +8,7 @@ import pytest
 from call.script import (
     NEXT_SID,
     SID,
+    VIEW,
     agent,
     audio,
     calls,
@@ -23,15 +24,14 @@ from call.script import (
 )
 from pod.ends import CALL, Door, Socket, Tools, carrying, surroundings, until
 from pod.stores import FailingBook, FailingJournal
+from trunkline.call.actions import EndCall
 from trunkline.call.plan import Tool, ToolKind
 from trunkline.core import facts
 from trunkline.core.facts import CallEnded, Fact, Outcome
-from trunkline.pod.runner import (
-    MODEL_BACKLOG_BYTES_MAX,
-    REFUSED_MODEL_MESSAGES_MAX,
-    CallRunner,
-)
+from trunkline.pod.runner import CallRunner
+from trunkline.pod.seat import MODEL_BACKLOG_BYTES_MAX, REFUSED_MODEL_MESSAGES_MAX
 from trunkline.wire import twilio
+from trunkline.wire.realtime import server
 
 pytestmark = pytest.mark.anyio
 
@@ -132,7 +132,7 @@ async def test_a_stream_may_start_before_the_pod_has_entered_run() -> None:
 async def test_a_runner_that_never_ran_leaves_nothing() -> None:
     """A pod that ends between `start` and the loop's next turn: no task, no timer, no socket."""
     around = surroundings(FailingJournal(), FailingBook())
-    runner = CallRunner(CALL, plan(), Door(), Tools(), around)
+    runner = CallRunner(CALL, plan(), [Door()], Tools(), around)
     socket = Socket()
     runner.stream_started(socket, SID)
     assert runner.deadline() is not None
@@ -172,13 +172,13 @@ async def test_a_session_that_comes_after_the_end_goes_back_clean() -> None:
 
 
 async def test_no_session_ends_the_call_with_its_reason() -> None:
-    """The model refused: the caller gets the overflow action."""
+    """The model refused, and again: the caller gets the overflow action."""
     async with carrying() as here:
         here.door.refusal = "rate_limited"
         here.begin()
-    assert [type(fact) for fact in await here.facts()][-2:] == [facts.SessionLost, CallEnded]
-    assert here.runner.ended is not None
-    assert here.runner.ended.outcome is Outcome.FAILED
+    assert [type(fact) for fact in await here.facts()] == [facts.StreamOpened, CallEnded]
+    assert here.runner.ended == EndCall(Outcome.FAILED, "model_away")
+    assert here.door.asked == 3
 
 
 async def test_a_lost_session_is_given_back_and_counted_once() -> None:
@@ -188,7 +188,13 @@ async def test_a_lost_session_is_given_back_and_counted_once() -> None:
         here.session.lose("closed")
         here.session.lose("closed")
         here.session.says(created("r1"))
-    assert here.door.released == [False]
+        assert here.door.released == [False]
+        assert here.door.blamed == ["closed"]
+        await until(lambda: here.runner.phase == "instructing")
+        here.session.says(server.SessionUpdated(VIEW))
+        assert here.runner.phase == "talking"
+        here.runner.from_carrier(here.socket, stop())
+    assert here.door.released == [False, False]
     rendered = here.around.metrics.render().decode()
     assert 'realtime_failures_total{reason="closed"} 1.0' in rendered
 
@@ -211,7 +217,9 @@ async def test_a_session_that_talks_nonsense_is_lost_in_the_end() -> None:
             here.session.says_raw(b"{")
         assert here.runner.phase == "talking"
         here.session.says_raw(b"{")
-        assert here.runner.ended is not None
+        assert here.runner.phase == "opening"
+        here.runner.from_carrier(here.socket, stop())
+    assert here.door.blamed == ["refused_messages"]
     refused = 'model_messages_refused_total{reason="protocol"} 101.0'
     assert refused in here.around.metrics.render().decode()
 

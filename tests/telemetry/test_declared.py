@@ -22,7 +22,7 @@ def test_names_of_the_design_are_there() -> None:
         "calls_total": ["direction", "outcome"],
         "call_resumes_total": ["cause"],
         "call_gap_seconds": [],
-        "dead_air_total": [],
+        "dead_air_total": ["cause"],
         "event_loop_lag_seconds": [],
         "realtime_pool_sessions": ["state"],
         "realtime_acquire_seconds": ["source"],

@@ -51,7 +51,7 @@ def test_the_sets_are_those_of_the_other_rooms() -> None:
         (r"carrier_message_refused\(\"(\w+)\"", labels.CARRIER_MESSAGE_REFUSALS),
         (r"(?:_refuse_message|_lose)\(\"(\w+)\"", labels.CARRIER_MESSAGE_REFUSALS),
         (r"model_message_refused\(\"(\w+)\"", labels.MODEL_MESSAGE_REFUSALS),
-        (r"(?:realtime_failed|_model_lost)\(\"(\w+)\"", labels.MODEL_FAILURES),
+        (r"(?:replace\(s, |self\._lost\()\"(\w+)\"", labels.MODEL_FAILURES),
         (r"\bRefuse\([\w.]+, \"(\w+)\"", labels.MODEL_FAILURES),
     ],
 )
@@ -72,12 +72,14 @@ def test_gauges_are_read_at_scrape() -> None:
         calls_max=50,
         pool_sessions=lambda: {"idle": 8, "lent": 3},
         call_log_backlog=lambda: 17,
+        breakers_open=lambda: 1,
         log_lines_lost=lambda: 5,
     )
     assert value(metrics, 'active_calls_per_pod{state="carried"}') == 3
     calls.append(4)
     assert value(metrics, 'active_calls_per_pod{state="carried"}') == 4
     assert value(metrics, "call_slots_max") == 50
+    assert value(metrics, "realtime_breakers_open") == 1
     assert value(metrics, 'realtime_pool_sessions{state="idle"}') == 8
     assert value(metrics, 'realtime_pool_sessions{state="opening"}') == 0
     assert value(metrics, "call_log_backlog") == 17
@@ -147,7 +149,11 @@ def test_dropped_frames_are_plain_integers() -> None:
             lambda metrics: metrics.hook_failed("timeout"),
             'context_hook_failures_total{reason="timeout"}',
         ),
-        (lambda metrics: metrics.noted("dead_air", "", 0.0), "dead_air_total"),
+        (
+            lambda metrics: metrics.noted("dead_air", "turn", 0.0),
+            'dead_air_total{cause="turn"}',
+        ),
+        (lambda metrics: metrics.noted("fallback", "timeout", 0.0), "fallback_scripts_total"),
     ],
 )
 def test_what_happens_is_counted_once(happen: Callable[[Metrics], None], sample: str) -> None:

@@ -24,7 +24,32 @@ class ToModel:
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """Get a session: `ModelOpened` or `ModelLost` will answer."""
+    """Look for a session until one is had or the call ends: `ModelOpened` will answer.
+
+    `ModelAway` is said once if every model was asked in vain. `skip`: begin with the model after
+    the one that failed last; `pause_s`: not at once, for the last one was lost at once.
+    """
+
+    skip: bool = False
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakeModel:
+    """The session that was opened last is the call's from now on; one before it is let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropModel:
+    """Let go of the call's session: it is gone, or of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlameModel:
+    """The model failed this call, in what began at `begun_at`: let whoever counts that know."""
+
+    reason: str
+    begun_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +83,10 @@ class NoteName(StrEnum):
     TURN_LATENCY = "turn_latency"
     """Seconds from the caller's speech end to the first audio of the answer."""
     FILLER = "filler"
+    FALLBACK = "fallback"
+    """The fallback script was played: no model could be had; `detail` says why."""
+    DEAD_AIR = "dead_air"
+    """A caller who was owed a sound heard none in time; `detail` is what it was owed for."""
     MODEL_ERROR = "model_error"
     RESPONSE_FAILED = "response_failed"
     UNEXPECTED = "unexpected"
@@ -84,4 +113,16 @@ class EndCall:
     reason: str
 
 
-Action = ToCaller | ToModel | OpenModel | RunTool | CancelTool | Record | Note | EndCall
+Action = (
+    ToCaller
+    | ToModel
+    | OpenModel
+    | TakeModel
+    | DropModel
+    | BlameModel
+    | RunTool
+    | CancelTool
+    | Record
+    | Note
+    | EndCall
+)

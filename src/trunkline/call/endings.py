@@ -1,5 +1,7 @@
 """How a call ends: last words and their limit, or at once."""
 
+from dataclasses import replace
+
 from trunkline.call import wording
 from trunkline.call.actions import CancelTool, EndCall
 from trunkline.call.phases import Phase
@@ -38,10 +40,14 @@ def time_is_up(s: State) -> None:
         s.responses.want(wording.TIME_IS_UP, must=True)
     elif s.phase is not Phase.CLOSING:
         end(s, outcome, reason)
-    elif s.closing is not None and s.closing.cancelable:
-        # The goodbye under way will do, but from now on nobody can take it back.
-        said = s.closing
-        s.closing = Closing(said.outcome, said.reason, said.order, said.response_id)
+    else:
+        make_final(s)  # The goodbye under way will do.
+
+
+def make_final(s: State) -> None:
+    """From now on nobody can take the goodbye back."""
+    if s.closing is not None:
+        s.closing = replace(s.closing, cancelable=False)
         s.hearing = s.speaking = False
 
 

@@ -39,16 +39,27 @@ class CallerHungUp:
 
 @dataclass(frozen=True, slots=True)
 class ModelOpened:
-    """A session is ours: it sent `session.created` and has had no settings of a caller yet."""
+    """A session is ours: it sent `session.created` and has had no settings of a caller yet.
+
+    `age_s` is since then.
+    """
 
     source: Literal["pool", "new"]
     model: str
     waited_ms: int
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAway:
+    """Every model was asked in vain; the search goes on."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLost:
-    """No session could be had, or ours is gone."""
+    """Our session is gone."""
 
     reason: str
 
@@ -75,6 +86,7 @@ Own = (
     | StreamPromised
     | CallerHungUp
     | ModelOpened
+    | ModelAway
     | ModelLost
     | ToolReturned
     | Drained

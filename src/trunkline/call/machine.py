@@ -6,14 +6,17 @@ nothing but their own account. What an event means is written in the module of i
 `settle`.
 """
 
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, assert_never
 
-from trunkline.call import endings, sessions, streams, tooling, turns
+from trunkline.call import away, endings, owed, rollover, sessions, streams, tooling, turns
 from trunkline.call.actions import Action, ToModel
 from trunkline.call.events import (
     CallerHungUp,
     Drained,
     Event,
+    ModelAway,
     ModelLost,
     ModelOpened,
     Own,
@@ -81,7 +84,7 @@ class Call:
         s.now = now
         s.out = out = list[Action]()
         while (timer := s.timers.pop_due(now)) is not None:
-            _waited(s, timer)
+            _WAITED[timer](s)
         settle(s)
         return out
 
@@ -94,7 +97,7 @@ class Call:
                 return [ToModel(client.AppendAudio(event.media.payload))]
         s.now = now
         s.out = out = list[Action]()
-        if type(event) is server.AudioDelta and s.conversing:
+        if type(event) is server.AudioDelta and s.has_model:
             turns.audio_came(s, event)
             return out
         if s.phase is Phase.ENDED:
@@ -122,6 +125,8 @@ def _own(s: State, event: Own) -> None:
             endings.end(s, Outcome.CALLER_ENDED, event.status)
         case ModelOpened():
             sessions.opened(s, event)
+        case ModelAway():
+            sessions.away_now(s, event)
         case ModelLost():
             sessions.lost(s, event)
         case ToolReturned():
@@ -132,26 +137,35 @@ def _own(s: State, event: Own) -> None:
             assert_never(event)
 
 
-def _waited(s: State, timer: Timer) -> None:
-    """A wait is over."""
-    match timer:
-        case Timer.MODEL_OPEN:
-            endings.end(s, Outcome.FAILED, "model_timeout")
-        case Timer.LONGEST_CALL:
-            endings.time_is_up(s)
-        case Timer.GOODBYE:
-            endings.finish(s)
-        case Timer.STREAM:
-            streams.not_back(s)
-        case Timer.DIGITS:
-            streams.pass_digits(s)
-        case Timer.SPEECH:
-            s.speaking = False
-        case Timer.IDLE:
-            idle(s)
-        case Timer.STALL:
-            stalled(s)
-        case Timer.RETRY | Timer.FILLER:
-            pass  # `settle` does what was waited for.
-        case _:
-            assert_never(timer)
+def _nothing(s: State) -> None:
+    """`settle` does what was waited for."""
+
+
+def _spoke_enough(s: State) -> None:
+    """Speech without an end is taken as ended."""
+    s.speaking = False
+
+
+_WAITED: Final[Mapping[Timer, Callable[[State], None]]] = MappingProxyType(
+    {
+        Timer.SETTINGS: sessions.not_set_up,
+        Timer.SCRIPT: away.tell,
+        Timer.AWAY: away.give_up,
+        Timer.ROLLOVER: rollover.grow_old,
+        Timer.PROBE: sessions.probe,
+        Timer.DEAD_AIR: owed.due,
+        Timer.ANSWER: turns.unanswered,
+        Timer.LONGEST_CALL: endings.time_is_up,
+        Timer.GOODBYE: endings.finish,
+        Timer.STREAM: streams.not_back,
+        Timer.DIGITS: streams.pass_digits,
+        Timer.SPEECH: _spoke_enough,
+        Timer.IDLE: idle,
+        Timer.STALL: stalled,
+        Timer.RETRY: _nothing,
+        Timer.FILLER: _nothing,
+    }
+)
+"""What is done when a wait is over."""
+
+assert _WAITED.keys() == set(Timer)

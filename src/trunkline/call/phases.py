@@ -33,15 +33,18 @@ NEXT: Final[Mapping[Phase, Mapping[Phase, str]]] = MappingProxyType(
         },
         Phase.OPENING: {
             Phase.INSTRUCTING: "a session is ours",
-            Phase.ENDED: "hung up, no session in time, stream not back, drained",
+            Phase.ENDED: "hung up, no model in time, stream not back, drained",
         },
         Phase.INSTRUCTING: {
             Phase.TALKING: "the session took its settings",
-            Phase.ENDED: "hung up, settings refused, session lost, stream not back, drained",
+            Phase.OPENING: "session lost, or settings not taken",
+            Phase.ENDED: "hung up, settings refused by every model, stream not back, drained",
         },
         Phase.TALKING: {
             Phase.CLOSING: "end_call, transfer_call, longest call",
-            Phase.ENDED: "hung up, idle, session lost, stream not back, drained",
+            Phase.OPENING: "session lost",
+            Phase.INSTRUCTING: "session old, and the next one ready",
+            Phase.ENDED: "hung up, idle, no model in time, stream not back, drained",
         },
         Phase.CLOSING: {
             Phase.TALKING: "the caller speaks into a goodbye",

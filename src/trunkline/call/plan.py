@@ -1,9 +1,10 @@
 """What a call was set up with, complete before its first event. Nothing here changes later."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from trunkline.core.facts import Fact
 from trunkline.wire.realtime.session import Session
 
 
@@ -53,14 +54,21 @@ class Agent:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     handoffs: frozenset[str] = frozenset()
     transfer_numbers: Mapping[str, str] = field(default_factory=dict)
+    fallback: Clip | None = None
+    """What the caller hears when no model can be had."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Every wait of a call, in seconds."""
 
-    model_open_s_max: float = 10.0
-    """From stream to a session that accepted its settings; then the call fails."""
+    model_away_s_max: float = 45.0
+    """Without a model for so long the call fails. Who never had a conversation waits no longer
+    than the fallback script."""
+    rollover_s: float = 3300.0
+    """A session of this age is replaced at the next quiet moment: providers end it at an hour."""
+    probe_s: float | None = None
+    """Without any event of the model's for so long it is asked for a sign of life; None: never."""
     idle_s: float = 20.0
     """Nobody speaks and nothing plays: the agent asks whether the caller is there."""
     idle_prompts_max: int = 2
@@ -83,3 +91,7 @@ class CallPlan:
     first_agent: str
     limits: Limits
     fillers: tuple[Clip, ...] = ()
+    models: int = 1
+    """How many models the first agent's list has."""
+    redact: Callable[[Fact], Fact] | None = None
+    """Takes out of a fact what may not be kept; a later session is told no more than that."""

@@ -256,12 +256,13 @@ class Playout:
         track = self._tracks.get(key)
         return track is None or self._proven >= track.end
 
+    def ends_at(self, now: float) -> float:
+        """When everything will have been played, by the clock."""
+        return now if self.drained else max(now, self._end())
+
     def busy_until(self, now: float) -> float:
-        """When everything will have been played, marks that never come given up."""
-        if self.drained:
-            return now
-        left_s = (self._sent - self._anchor) / (1000 * BYTES_PER_MS)
-        return max(now, self._anchor_at + left_s + MARK_LATE_S)
+        """The same, with time for marks that are late; those that never come are given up."""
+        return now if self.drained else max(now, self._end() + MARK_LATE_S)
 
     def forget(self, key: str) -> None:
         """Close an item's account."""
@@ -276,6 +277,10 @@ class Playout:
 
     def _clock(self, now: float) -> int:
         return self._anchor + round((now - self._anchor_at) * (1000 * BYTES_PER_MS))
+
+    def _end(self) -> float:
+        left_s = (self._sent - self._anchor) / (1000 * BYTES_PER_MS)
+        return self._anchor_at + left_s
 
     def _position(self, now: float) -> int:
         if self.stream_sid is None:

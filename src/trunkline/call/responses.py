@@ -13,13 +13,18 @@ from typing import Final
 from trunkline.call.recent import Recent
 
 RETRY_S: Final = 0.5
-"""After a failed or refused response, so long until it is asked for again."""
+RETRY_S_MAX: Final = 2.0
+"""After a failed or refused response, so long until it is asked for again; doubles."""
 
 RETRIES_MAX: Final = 2
-"""In a row; the next failure is the session's."""
+"""In a row; the next failure is the model's."""
 
-STALL_S_MAX: Final = 30.0
-"""A response without any event for so long is dead, and its session with it."""
+ASKED_S_MAX: Final = 1.5
+"""A `response.create` that nothing answers for so long: the session is dead."""
+
+STALL_S_MAX: Final = 15.0
+"""A response without any event for so long is dead, and its session with it; models that reason
+are silent for a while."""
 
 RESPONSES_REMEMBERED: Final = 64
 """Ids of responses that began or were cut short; what arrives late for one is told by it."""
@@ -108,6 +113,17 @@ class Responses:
     def state(self) -> ResponseState:
         """Whether a response is under way."""
         return self._state
+
+    @property
+    def stalls_at(self) -> float | None:
+        """When what is under way is taken for dead, unless it gives a sign of life before."""
+        match self._state:
+            case ResponseState.NONE:
+                return None
+            case ResponseState.ASKED:
+                return self.touched + ASKED_S_MAX
+            case ResponseState.ACTIVE:
+                return self.touched + STALL_S_MAX
 
     @property
     def quiet(self) -> bool:
@@ -229,7 +245,8 @@ class Responses:
         again = self._asked or Wish()
         self._asked = None
         self.want(again.order if self.wish is None or again.must else "", must=again.must)
-        self._not_before = now + RETRY_S
+        doublings = min(max(self.failures - 1, 0), 8)
+        self._not_before = now + min(RETRY_S * 2**doublings, RETRY_S_MAX)
 
     def _event_id(self) -> str:
         return f"response_{self._count}"

@@ -2,17 +2,22 @@
 
 from typing import Final, assert_never
 
-from trunkline.call import endings, streams, turns, wording
-from trunkline.call.events import ModelLost, ModelOpened
+from trunkline.call import away, endings, rollover, streams, turns, wording
+from trunkline.call.events import ModelAway, ModelLost, ModelOpened
 from trunkline.call.phases import Phase
-from trunkline.call.state import State
+from trunkline.call.state import Relief, State
 from trunkline.call.timers import Timer
 from trunkline.core import facts
-from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
+from trunkline.wire.realtime.session import Session
 
-SESSION_UPDATE: Final = "session"
-"""Event id of the update that sets a session up: an error that answers it ends the call."""
+PROBE_UPDATE: Final = "probe"
+"""Event id of the update that changes nothing: any answer to it is a sign of life."""
+
+PROBE_ANSWER_S_MAX: Final = 2.5
+"""A session that gave no sign of life by then is dead, though its socket is open."""
+
+SESSION_EXPIRED: Final = "session_expired"
 
 _OfCaller = (
     server.SpeechStarted
@@ -50,29 +55,69 @@ _Told = (
 
 
 def opened(s: State, event: ModelOpened) -> None:
-    """A session is ours: tell it who it is, before it hears or says anything."""
-    if s.phase is not Phase.OPENING:
+    """A session was had: for now, or to follow one that grows old."""
+    if s.phase is Phase.OPENING:
+        _write_down(s, event)
+        rollover.take(s)
+    elif s.relief is Relief.SOUGHT:
+        _write_down(s, event)
+        s.relief = Relief.READY
+    else:
         s.unexpected("model_opened")
-        return
-    s.record(facts.SessionOpened(event.source, event.model, event.waited_ms))
-    s.to(Phase.INSTRUCTING)
-    s.tell(client.SessionUpdate(s.agent.session, SESSION_UPDATE))
+
+
+def away_now(s: State, event: ModelAway) -> None:
+    """Every model was asked in vain."""
+    away.hopeless(s, event.reason)
 
 
 def lost(s: State, event: ModelLost) -> None:
-    """No session, or none any more."""
-    s.record(facts.SessionLost(event.reason))
-    endings.fail(s, "model_lost")
+    """Our session is gone."""
+    if s.phase in {Phase.EXPECTED, Phase.OPENING}:
+        s.unexpected("no_session")
+    else:
+        rollover.replace(s, event.reason)
+
+
+def not_set_up(s: State) -> None:
+    """It did not say that it took its settings."""
+    rollover.replace(s, "timeout", skip=s.plan.models > 1)
+
+
+def probe(s: State) -> None:
+    """A session that is silent is asked for a sign of life; one that gives none is dead."""
+    every_s = s.plan.limits.probe_s
+    if every_s is None or not s.has_model:
+        return
+    if s.probing:
+        rollover.replace(s, "stalled", skip=s.plan.models > 1)
+    elif s.handing is not None:
+        s.timers.set(Timer.PROBE, s.now + every_s)  # Its answer would look the same.
+    elif s.now < s.model_heard_at + every_s:
+        s.timers.set(Timer.PROBE, s.model_heard_at + every_s)
+    else:
+        s.probing = True
+        s.tell(client.SessionUpdate(Session(), PROBE_UPDATE))
+        s.timers.set(Timer.PROBE, s.now + PROBE_ANSWER_S_MAX)
 
 
 def received(s: State, event: server.FromServer) -> None:
     """An event of the session."""
+    s.model_heard_at = s.now
     if s.phase is Phase.INSTRUCTING:
         _instructing(s, event)
-    elif s.conversing:
+    elif s.has_model:
         _conversing(s, event)
     else:
         s.unexpected("no_session")
+    if s.probing:
+        s.probing = False
+        probe(s)
+
+
+def _write_down(s: State, event: ModelOpened) -> None:
+    s.record(facts.SessionOpened(event.source, event.model, event.waited_ms))
+    s.session_made_at = s.now - event.age_s
 
 
 def _instructing(s: State, event: server.FromServer) -> None:
@@ -80,23 +125,50 @@ def _instructing(s: State, event: server.FromServer) -> None:
     match event:
         case server.SessionUpdated():
             _ready(s)
-        case server.Error() if event.error.event_id == SESSION_UPDATE:
-            endings.end(s, Outcome.FAILED, "session_refused")
+        case server.Error() if event.error.event_id == rollover.SETTINGS_UPDATE:
+            _refused(s)
         case server.Error():
-            turns.failed(s, event.error)
+            _failed(s, event.error)
         case _:
             s.unexpected("early_event")
 
 
+def _refused(s: State) -> None:
+    """The model does not take these settings; another of the list may."""
+    s.refusals += 1
+    if s.refusals >= s.plan.models:
+        endings.fail(s, "session_refused")
+    else:
+        rollover.replace(s, "session_refused", skip=True)
+
+
 def _ready(s: State) -> None:
-    """The settings hold: let the model hear what it missed, and greet."""
-    s.timers.cancel(Timer.MODEL_OPEN)
+    """The settings hold: let the model hear what it missed, and greet, or go on."""
+    s.timers.cancel(Timer.SETTINGS)
     s.to(Phase.TALKING)
+    s.has_model, s.refusals = True, 0
+    s.timers.set(Timer.ROLLOVER, s.session_made_at + s.plan.limits.rollover_s)
+    if s.plan.limits.probe_s is not None:
+        s.timers.set(Timer.PROBE, s.now + s.plan.limits.probe_s)
+    if s.conversed:
+        rollover.go_on(s)
     streams.pass_backlog(s)
     if Timer.DIGITS not in s.timers:
         streams.pass_digits(s)
+    if s.conversed:
+        return
+    s.conversed = True
     if s.agent.greeting:
         s.responses.want(wording.greeting(s.agent.greeting))
+    else:
+        away.back(s)
+
+
+def _failed(s: State, error: server.ErrorDetail) -> None:
+    if error.code == SESSION_EXPIRED:
+        rollover.replace(s, SESSION_EXPIRED)
+    elif error.event_id != PROBE_UPDATE:  # Else a sign of life too.
+        turns.failed(s, error)
 
 
 def _conversing(s: State, event: server.FromServer) -> None:
@@ -157,9 +229,10 @@ def _of_session(
 ) -> None:
     match event:
         case server.SessionUpdated():
-            s.handing = None
+            if not s.probing:
+                s.handing = None
         case server.Error():
-            turns.failed(s, event.error)
+            _failed(s, event.error)
         case server.ItemAdded() | server.ItemDone():
             if isinstance(event.item.id, str):
                 s.responses.saw_item(event.item.id)

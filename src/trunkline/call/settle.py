@@ -9,11 +9,9 @@ from typing import Final
 
 from msgspec import UNSET
 
-from trunkline.call import endings, wording
-from trunkline.call.actions import NoteName
+from trunkline.call import away, endings, owed, rollover, wording
 from trunkline.call.phases import Line, Phase
-from trunkline.call.responses import STALL_S_MAX, ResponseState
-from trunkline.call.state import State
+from trunkline.call.state import Relief, State
 from trunkline.call.timers import Timer
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client
@@ -24,6 +22,7 @@ IDLE: Final = "idle"
 
 def settle(s: State) -> None:
     """Draw the conclusions."""
+    away.settle(s)
     if not s.conversing:
         return
     answered = s.tools.pop_complete(lambda response_id: response_id != s.responses.active)
@@ -34,6 +33,10 @@ def settle(s: State) -> None:
     if s.closing is not None and _closed(s):
         endings.finish(s)
         return
+    if s.relief is Relief.READY and _quiet(s):
+        rollover.relieve(s)
+        return
+    owed.settle(s)
     _keep(s, Timer.RETRY, s.responses.retry_at(s.now))
     _watch_response(s)
     _fill(s)
@@ -54,8 +57,9 @@ def idle(s: State) -> None:
 
 def stalled(s: State) -> None:
     """A response was silent for long; one that gave a sign meanwhile is watched on."""
-    if s.now >= s.responses.touched + STALL_S_MAX:
-        endings.fail(s, "model_stalled")
+    at = s.responses.stalls_at
+    if at is not None and s.now >= at:
+        rollover.replace(s, "stalled", skip=s.plan.models > 1)
 
 
 def _ask(s: State) -> None:
@@ -68,16 +72,24 @@ def _ask(s: State) -> None:
     s.tell(client.CreateResponse(ResponseOptions(instructions=order), event_id))
 
 
+def _quiet(s: State) -> bool:
+    """Nobody speaks, nothing plays, nothing is awaited: the moment to change sessions."""
+    awaited = s.tools.running or s.digits or s.spoke_until is not None or s.handing is not None
+    calm = s.responses.quiet and not s.speaking and s.voice.playout.drained
+    return s.phase is Phase.TALKING and s.line is Line.UP and calm and not awaited
+
+
 def _closed(s: State) -> bool:
     """The last words were played, and no tool is left that the model was promised."""
     return s.responses.quiet and s.voice.playout.drained and not s.tools.running
 
 
 def _watch_response(s: State) -> None:
-    if s.responses.state is ResponseState.NONE:
+    at = s.responses.stalls_at
+    if at is None:
         s.timers.cancel(Timer.STALL)
     elif Timer.STALL not in s.timers:
-        s.timers.set(Timer.STALL, s.responses.touched + STALL_S_MAX)
+        s.timers.set(Timer.STALL, at)
 
 
 def _fill(s: State) -> None:
@@ -91,11 +103,8 @@ def _fill(s: State) -> None:
     if at > s.now:
         s.timers.set(Timer.FILLER, at)
         return
-    clip = s.plan.fillers[s.fillers_played % len(s.plan.fillers)]
-    s.fillers_played += 1
     s.tools.filled(s.now)
-    s.do(*s.voice.clip(clip.payload, s.now))
-    s.note(NoteName.FILLER)
+    owed.filler(s)
     _fill(s)
 
 

@@ -2,11 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from msgspec import UNSET
 
 from trunkline.call.actions import Action, Note, NoteName, Record, ToModel
+from trunkline.call.history import History
 from trunkline.call.phases import LINE_NEXT, NEXT, Line, Phase
 from trunkline.call.plan import Agent, CallPlan
 from trunkline.call.recent import Recent
@@ -42,6 +44,32 @@ class Closing:
     number: str = ""
 
 
+class Owed(StrEnum):
+    """For what the caller is owed a sound; the cause of dead air."""
+
+    ANSWER = "answer"
+    TURN = "turn"
+    RESUME = "resume"
+    SESSION = "session"
+
+
+@dataclass(slots=True)
+class Away:
+    """The call has no model: since when, why, and whether the fallback script was played."""
+
+    since: float
+    cause: str
+    said: bool = False
+
+
+class Relief(StrEnum):
+    """The session that is to follow one that grows old."""
+
+    NONE = "none"
+    SOUGHT = "sought"
+    READY = "ready"
+
+
 @dataclass(slots=True)
 class State:
     """One call's knowledge. Who handles an event changes it and says with `do` what follows."""
@@ -56,6 +84,30 @@ class State:
     closing: Closing | None = None
     hearing: bool = False
     """The model hears the caller: frames are passed on."""
+    conversed: bool = False
+    """A session had taken its settings: there was a conversation."""
+    history: History = field(default_factory=History)
+
+    settings: Agent | None = None
+    """Whose settings the present session was made with; handoffs change only a part of them."""
+    has_model: bool = False
+    """There is a session and it took its settings: its events count."""
+    away: Away | None = None
+    relief: Relief = Relief.NONE
+    losses: int = 0
+    """Sessions lost in a row, without a response that was completed in between."""
+    refusals: int = 0
+    """Sessions in a row that did not take their settings."""
+    debt: bool = False
+    """The next session must speak: something was asked for, or promised."""
+    session_made_at: float = 0.0
+    model_heard_at: float = 0.0
+    probing: bool = False
+    """The session was asked for a sign of life."""
+    owed: Owed | None = None
+    owed_since: float = 0.0
+    answered: bool = False
+    """Since then a response was completed."""
 
     voice: Voice = field(default_factory=Voice)
     responses: Responses = field(default_factory=Responses)
@@ -94,11 +146,18 @@ class State:
 
     def do(self, *actions: Action) -> None:
         """Answer the present event with these, after those before."""
-        self.out.extend(actions)
+        for action in actions:
+            if isinstance(action, Record):
+                self.record(action.fact)
+            else:
+                self.out.append(action)
 
     def record(self, fact: Fact) -> None:
-        """Write a fact to the journal."""
-        self.out.append(Record(fact))
+        """Write a fact to the journal, without what may not be kept, and remember it."""
+        redact = self.plan.redact
+        kept = fact if redact is None else redact(fact)
+        self.history.add(kept)
+        self.out.append(Record(kept))
 
     def tell(self, event: client.FromClient) -> None:
         """Send to the model."""
@@ -120,6 +179,7 @@ class State:
         self.hearing = phase is Phase.TALKING or (
             phase is Phase.CLOSING and closing is not None and closing.cancelable
         )
+        self.has_model = self.has_model and phase is not Phase.ENDED
         self.note(NoteName.PHASE, phase)
 
     def to_line(self, line: Line) -> None:
@@ -142,11 +202,12 @@ class State:
     def size(self) -> int:
         """How many entries all tables hold together, for tests that nothing grows."""
         tables = self.voice.size() + self.responses.size() + self.tools.size()
-        return tables + len(self.transcribed) + len(self.backlog) + len(self.digits)
+        tables += len(self.transcribed) + len(self.history)
+        return tables + len(self.backlog) + len(self.digits)
 
     @property
     def conversing(self) -> bool:
-        """A session and its settings are there: the model's events count."""
+        """There is, or was a moment ago, a session that took its settings."""
         return self.phase is Phase.TALKING or self.phase is Phase.CLOSING
 
     @property
@@ -156,8 +217,8 @@ class State:
 
     @property
     def detection(self) -> TurnDetection | None:
-        """How the model finds the caller's turns; the same in the whole call. None: not at all."""
-        return detection_of(self.plan.agents[self.plan.first_agent].session)
+        """How the model finds the caller's turns, as the session was set up. None: not at all."""
+        return detection_of((self.settings or self.agent).session)
 
 
 def detection_of(session: Session) -> TurnDetection | None:

@@ -2,11 +2,11 @@
 
 from typing import Final, assert_never
 
-from trunkline.call import endings, wording
+from trunkline.call import away, endings, owed, wording
 from trunkline.call.actions import NoteName, OpenModel, ToModel
 from trunkline.call.events import StreamStarted
 from trunkline.call.phases import Line, Phase
-from trunkline.call.state import State
+from trunkline.call.state import Owed, State
 from trunkline.call.timers import Timer
 from trunkline.call.turns import interrupt, stop_response
 from trunkline.core import facts
@@ -16,15 +16,19 @@ from trunkline.wire.g711 import BYTES_PER_MS, payload_bytes
 from trunkline.wire.realtime import client
 from trunkline.wire.realtime.items import InputText, Message
 
-BACKLOG_BYTES_MAX: Final = 1000 * BYTES_PER_MS
-"""The caller's last second before a model can hear it. Beyond, the oldest is dropped: a model
-that hears what was said long ago answers late."""
+BACKLOG_BYTES_MAX: Final = 3000 * BYTES_PER_MS
+"""The caller's last three seconds before a model can hear them: as long as another session is
+looked for before the caller is told. Beyond, the oldest is dropped: a model that hears what was
+said long ago answers late."""
 
 DIGITS_MAX: Final = 64
 """Keys of one message to the model; the next key begins another. Before a model can read them,
 no more than these are kept."""
 
 KEYS: Final = frozenset("0123456789*#ABCD")
+
+NO_SESSION: Final = "no_session"
+"""Why a call has no model that never had one."""
 
 REPLACED: Final = "replaced"
 """Why the old stream is gone when a new one comes while it looks open."""
@@ -55,8 +59,10 @@ def started(s: State, event: StreamStarted) -> None:
     if first:
         s.voice.playout.stream_sid = event.stream_sid
         s.to(Phase.OPENING)
-        s.timers.set(Timer.MODEL_OPEN, s.now + s.plan.limits.model_open_s_max)
         s.timers.set(Timer.LONGEST_CALL, s.now + s.plan.limits.call_s_max)
+        if s.agent.greeting:
+            owed.owe(s, Owed.ANSWER, s.now)
+        away.gone(s, NO_SESSION)
         s.do(OpenModel())
     else:
         _resume(s, event)
@@ -77,6 +83,11 @@ def _resume(s: State, event: StreamStarted) -> None:
         if s.phase is Phase.TALKING:
             s.responses.want(wording.GO_ON)
     s.do(*s.voice.record_played(s.now))
+    if s.voice.playout.drained:
+        owed.owe(s, Owed.RESUME, s.now)
+    else:
+        owed.pay(s)  # What was not heard plays.
+    away.line_back(s)
 
 
 def lost(s: State, reason: str) -> None:
@@ -92,6 +103,7 @@ def lost(s: State, reason: str) -> None:
     s.voice.playout.lose(s.now)
     s.speaking = False  # Its end would be in frames that do not come.
     s.timers.cancel(Timer.SPEECH)
+    owed.pay(s)  # Nothing can be heard; the next stream owes anew.
     s.backlog.clear()
     s.backlog_bytes = 0
     s.timers.set(Timer.STREAM, s.now + s.plan.limits.stream_wait_s_max)
@@ -217,3 +229,4 @@ def pass_digits(s: State) -> None:
         return
     s.create_item(Message(role="user", content=[InputText(text)], id=s.item_id()))
     s.responses.want()
+    owed.owe(s, Owed.TURN, s.now)

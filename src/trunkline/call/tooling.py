@@ -14,7 +14,7 @@ from trunkline.core import facts
 from trunkline.core.facts import Outcome
 from trunkline.wire import g711
 from trunkline.wire.realtime import client
-from trunkline.wire.realtime.items import FunctionCall, FunctionCallOutput
+from trunkline.wire.realtime.items import FunctionCall, FunctionCallOutput, InputText, Message
 from trunkline.wire.realtime.session import Session
 
 END_CALL: Final = "end_call"
@@ -61,7 +61,10 @@ def returned(s: State, call_id: str, *, ok: bool, output: str) -> None:
         return
     took_ms = round(1000 * (s.now - running.started_at))
     call = _Call(call_id, running.name, running.response_id)
-    call.answer(s, ok=ok, output=output, took_ms=took_ms)
+    if running.detached:
+        call.answer_late(s, ok=ok, output=output, took_ms=took_ms)
+    else:
+        call.answer(s, ok=ok, output=output, took_ms=took_ms)
 
 
 def hand_back(s: State) -> None:
@@ -89,6 +92,19 @@ class _Call:
         s.record(facts.ToolFinished(self.call_id, self.name, ok=ok, output=output, took_ms=took_ms))
         s.create_item(FunctionCallOutput(self.call_id, output, id=s.item_id()))
         s.tools.answered(self.response_id)
+
+    def answer_late(self, s: State, *, ok: bool, output: str, took_ms: int) -> None:
+        """The session that called is gone: the present one was told that a result would follow."""
+        output = bounded(output)
+        s.record(facts.ToolFinished(self.call_id, self.name, ok=ok, output=output, took_ms=took_ms))
+        if s.closing is not None:
+            return
+        if s.conversing:
+            text = wording.late_result(self.name, output)
+            s.create_item(Message("system", [InputText(text)], s.item_id()))
+            s.responses.want()
+        else:
+            s.debt = True  # It is in the history that the next session is told.
 
 
 def _run(s: State, call: _Call, tool: Tool, arguments: str) -> None:

@@ -32,6 +32,8 @@ class Running:
     started_at: float
     filler_at: float | None
     """When the caller shall hear a filler; None: never, or he did."""
+    detached: bool = False
+    """The session that called it is gone."""
 
 
 def bounded(output: str) -> str:
@@ -85,6 +87,22 @@ class Tools:
     def returned(self, call_id: str) -> Running | None:
         """A tool has finished; None if nobody waits for it."""
         return self._running.pop(call_id, None)
+
+    def detach(self) -> None:
+        """The session is gone: what still runs is answered to the next one."""
+        for tool in self._running.values():
+            tool.detached = True
+        self._answered.clear()
+
+    @property
+    def detached(self) -> list[str]:
+        """Calls of tools that still run, and whose session is gone."""
+        return [call_id for call_id, tool in self._running.items() if tool.detached]
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the model owes an answer to outputs that it was given."""
+        return bool(self._answered)
 
     def stop_all(self) -> list[Running]:
         """Wait for no tool any more."""

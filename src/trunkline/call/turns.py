@@ -5,11 +5,13 @@ from typing import Final, Literal
 
 from msgspec import UNSET
 
-from trunkline.call import endings, faults, tooling
-from trunkline.call.actions import NoteName
-from trunkline.call.state import State
+from trunkline.call import away, endings, faults, owed, rollover, tooling
+from trunkline.call.actions import BlameModel, NoteName
+from trunkline.call.phases import Line, Phase
+from trunkline.call.state import Owed, State
 from trunkline.call.timers import Timer
 from trunkline.core import facts
+from trunkline.core.breaker import FATAL
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import FunctionCall, Item, Message, OutputAudio, OutputText
 
@@ -17,7 +19,8 @@ SPEECH_S_MAX: Final = 60.0
 """Speech without an end for so long is taken as ended: nothing waits for it any more."""
 
 ANSWER_S_MAX: Final = 1.0
-"""After the caller's turn the model begins by itself: so long we ask for nothing of our own."""
+"""After the caller's turn the model begins by itself: so long we ask for nothing of our own, and
+then for the answer."""
 
 
 def speech_started(s: State) -> None:
@@ -29,6 +32,8 @@ def speech_started(s: State) -> None:
     s.speaking = True
     s.spoke_until = None
     s.idle_prompts = 0
+    owed.pay(s)
+    s.timers.cancel(Timer.ANSWER)
     s.timers.set(Timer.SPEECH, s.now + SPEECH_S_MAX)
     interrupt(s, "speech", cancel=not _server_interrupts(s))
 
@@ -41,8 +46,16 @@ def speech_stopped(s: State) -> None:
     s.spoke_until = s.now
     s.turns += 1
     s.timers.cancel(Timer.SPEECH)
+    owed.owe(s, Owed.TURN, s.now - owed.TURN_END_S)
     if _server_answers(s):
         s.responses.hold(s.now + ANSWER_S_MAX)
+        s.timers.set(Timer.ANSWER, s.now + ANSWER_S_MAX)
+
+
+def unanswered(s: State) -> None:
+    """The model did not begin by itself: ask it, and it must give a sign of life."""
+    if s.phase is Phase.TALKING and not s.speaking and s.responses.quiet and not s.tools.running:
+        s.responses.want()
 
 
 def committed(s: State) -> None:
@@ -84,6 +97,7 @@ def stop_response(s: State, response_ids: Iterable[str], *, cancel: bool) -> Non
 def response_created(s: State, response_id: str) -> None:
     """A response began: ours, or one of the model's own."""
     ours = s.responses.created(response_id, s.now)
+    s.timers.cancel(Timer.ANSWER)
     crossed = ours and s.speaking  # We asked, and the caller began to speak meanwhile.
     unwanted = s.closing_for_good and not ours
     if (crossed or unwanted) and response_id == s.responses.active:
@@ -107,15 +121,28 @@ def response_done(s: State, response: server.Response) -> None:
     if response.status in {"failed", "incomplete"}:
         s.note(NoteName.RESPONSE_FAILED, _cause(response))
     if response.status == "failed" and not interrupted:
-        if not s.responses.failed(s.now):
-            endings.fail(s, "response_failed")
-        elif s.closing is not None:
-            s.responses.want(s.closing.order, must=True)
+        _failed_response(s, _cause(response))
         return
+    if response.status == "completed":
+        s.losses, s.answered = 0, True
+        if s.away is not None:
+            away.back(s)
     s.responses.over(completed=response.status == "completed")
     closing = s.closing
     if closing and closing.response_id == response.id and not s.responses.spoke:
         s.responses.want(closing.order, must=True)
+
+
+def _failed_response(s: State, cause: str) -> None:
+    """No audio came of it: ask again, and look for another model where that does not help."""
+    s.do(BlameModel(cause, s.now))
+    if s.closing is None:
+        away.gone(s, cause)
+    bearable = s.responses.failed(s.now)
+    if s.closing is not None and bearable:
+        s.responses.want(s.closing.order, must=True)
+    elif not bearable or cause in FATAL:
+        rollover.failing(s, cause)
 
 
 def _delete_unheard(s: State, output: Iterable[Item]) -> None:
@@ -148,7 +175,12 @@ def audio_came(s: State, event: server.AudioDelta) -> None:
     responses.touched = s.now
     if event.response_id == responses.active:
         responses.spoke = True
+    s.model_heard_at = s.now
+    if s.away is not None:
+        away.back(s)
     s.out += s.voice.audio(event.item_id, event.response_id, s.agent.name, event.delta, s.now)
+    if s.owed is not None and s.line is Line.UP:
+        owed.pay(s)
     if s.spoke_until is not None:
         s.note(NoteName.TURN_LATENCY, value=s.now - s.spoke_until)
         s.spoke_until = None
@@ -184,7 +216,8 @@ def failed(s: State, error: server.ErrorDetail) -> None:
     if s.handing is not None and error.event_id == s.handing[0]:
         tooling.hand_back(s)
     elif s.responses.is_ours(error.event_id) and not s.responses.refused(s.now, busy=busy):
-        endings.fail(s, "response_failed")
+        away.gone(s, "response_failed")
+        rollover.failing(s, "response_failed")
 
 
 def _words(item: Message) -> str:

@@ -59,6 +59,8 @@ class _Item:
     response_id: str
     agent: str
     done: bool = False
+    foreign: bool = False
+    """Made by a session that is gone: nobody need be told of it."""
     text: str = ""
     deltas: list[str] = field(default_factory=list)
     chars: int = 0
@@ -181,10 +183,29 @@ class Voice:
             item = self._items[item_id]
             cut.response_ids.add(item.response_id)
             end_ms = self.playout.queued_ms(item_id)
-            cut.to_model.append(_shorten(item_id, end_ms))
+            if not item.foreign:
+                cut.to_model.append(_shorten(item_id, end_ms))
             if end_ms == 0:
                 cut.records += self._close(item_id, now)
         return cut
+
+    def let_go(self, now: float) -> list[Action]:
+        """The session that made these items is gone: no more comes of them."""
+        for item in self._items.values():
+            item.done = item.foreign = True
+        return self.playout.mark() + self.record_played(now)
+
+    def hush(self, now: float) -> list[Action]:
+        """Drop what is unplayed, our own clips before all; items that have no audio yet stay."""
+        if not self.playout.unplayed_ms(now):
+            return []
+        begun = [item_id for item_id in self._items if self.playout.heard(item_id, now).received_ms]
+        records = [record for item_id in begun for record in self._close(item_id, now)]
+        return self.playout.clear(now) + records
+
+    def saying(self) -> list[str]:
+        """The words of items that are still being played."""
+        return [item.words() for item in self._items.values()]
 
     def drop(self, item_id: str) -> list[Action]:
         """The model made an item that came too late to be played: it must not take it for said."""
@@ -203,7 +224,8 @@ class Voice:
         finished = item.done and heard.heard_ms >= heard.received_ms
         if not finished:
             cut.response_ids.add(item.response_id)
-            cut.to_model.append(_shorten(item_id, heard.heard_ms))
+            if not item.foreign:
+                cut.to_model.append(_shorten(item_id, heard.heard_ms))
             if cut.heard_ms is None:
                 cut.heard_ms = heard.heard_ms
                 barged = facts.BargedIn(item_id, heard.heard_ms, unplayed_ms)

@@ -24,6 +24,21 @@ GO_ON: Final = (
     "language of this call, go on from where they stopped hearing you. Do not greet again."
 )
 
+GO_ON_AFTER_LOSS: Final = (
+    "Your connection to this phone call was interrupted for a moment; the conversation so far is "
+    "above, and its last words may be missing. In the language of this call, go on: answer what "
+    "the caller said last, or ask them to say it again if you do not know it. Do not greet again."
+)
+APOLOGISE: Final = (
+    "The caller has just heard a recorded notice about a technical problem: apologise briefly."
+)
+SEEDED: Final = "[The phone call above is still going on. Do not greet again.]"
+LEFT_OUT: Final = "[The beginning of this phone call is left out here.]"
+STILL_RUNNING: Final = "Still running: the result will follow."
+OUTCOME_UNKNOWN: Final = (
+    "Outcome unknown: the connection was interrupted. Check before you repeat it."
+)
+
 ENDING: Final = (
     "The call ends when your goodbye has been heard. If the caller speaks before, it goes on: "
     "then answer, and call this again when you are done."
@@ -56,6 +71,16 @@ def for_one_response(instructions: str, order: str) -> str:
 def keys_pressed(digits: str) -> str:
     """What the model reads when the caller used the keypad."""
     return f"[keys pressed: {' '.join(digits)}]"
+
+
+def handed_over(former: str, present: str) -> str:
+    """What a later session is told of a handoff."""
+    return f"[Here the call was handed over from {former} to {present}.]"
+
+
+def late_result(tool: str, output: str) -> str:
+    """A tool that an earlier session called has returned."""
+    return f"[The result of {tool}, which was still running:]\n{output}"
 
 
 def unknown_choice(parameter: str, choices: Iterable[str]) -> str:

@@ -62,8 +62,13 @@ class Limits(Part):
     digits_pause_s: Annotated[float, Field(ge=0.2, le=10)] | None = Field(
         None, description="Keys pressed within this time are one message to the model."
     )
-    model_open_s_max: Annotated[float, Field(ge=1, le=60)] | None = Field(
-        None, description="From stream to a session that took its settings; then the call fails."
+    model_away_s_max: Annotated[float, Field(ge=3, le=600)] | None = Field(
+        None,
+        description="Without a model for so long, in a conversation that had begun, the call "
+        "fails, and the overflow action follows.",
+    )
+    rollover_s: Annotated[float, Field(ge=30, le=3540)] | None = Field(
+        None, description="A session of this age is replaced at the next quiet moment."
     )
 
 

@@ -78,7 +78,23 @@ class SessionOpened(msgspec.Struct, frozen=True, tag_field="kind", tag="session_
 
 
 class SessionLost(msgspec.Struct, frozen=True, tag_field="kind", tag="session_lost"):
+    """The call's session is gone, or was given up; `rollover`: for its age, by us."""
+
     reason: str
+
+
+class FallbackPlayed(msgspec.Struct, frozen=True, tag_field="kind", tag="fallback_played"):
+    """No model could be had: the caller heard the agent's fallback script."""
+
+    cause: str
+
+
+class DeadAir(msgspec.Struct, frozen=True, tag_field="kind", tag="dead_air"):
+    """The caller was owed a sound and heard none for two seconds; `cause` is what it was owed for:
+    answer, turn, resume, session.
+    """
+
+    cause: str
 
 
 class CallerSaid(msgspec.Struct, frozen=True, tag_field="kind", tag="caller_said"):
@@ -162,6 +178,8 @@ Fact = (
     | CallResumed
     | SessionOpened
     | SessionLost
+    | FallbackPlayed
+    | DeadAir
     | CallerSaid
     | AgentSaid
     | BargedIn

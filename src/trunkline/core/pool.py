@@ -12,6 +12,7 @@ sessions and openings are fewer than `size`, so that whoever takes one starts it
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from trunkline.core.breaker import FATAL
 from trunkline.core.pool_events import (
     Abandoned,
     Close,
@@ -70,18 +71,6 @@ class PoolLimits:
         assert 0 <= self.patience_s <= self.wait_s_max
         assert 0 < self.settled_s <= self.age_s_max / 2
         assert 0 < self.pause_s_min <= self.pause_s_max
-
-
-FATAL: Final = frozenset(
-    {
-        "invalid_api_key",
-        "insufficient_quota",
-        "account_deactivated",
-        "billing_hard_limit_reached",
-        "model_not_found",
-    }
-)
-"""Reasons that no second attempt mends: the pool pauses for `pause_s_max` at once."""
 
 
 DOUBLINGS_MAX: Final = 16

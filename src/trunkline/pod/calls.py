@@ -151,7 +151,7 @@ class Calls:
             live.runner = runner = CallRunner(
                 live.call,
                 live.prepared.plan,
-                self._doors[live.prepared.model],
+                [self._doors[model] for model in live.prepared.models],
                 self._toolbox(live),
                 self._around,
                 on_fact=lambda fact: self.heard(live, fact),

@@ -52,6 +52,13 @@ from trunkline.telemetry.metrics import Metrics
 from trunkline.wire.realtime import session
 from trunkline.wire.realtime.session import FunctionTool
 
+PROBE_S: Final = 5.0
+"""A session that says nothing for so long is asked for a sign of life: its voice detection may be
+dead while its socket is open, and then nobody would ever answer the caller."""
+
+SPARE_SIZE: Final = 1
+"""Warm sessions to a model that no agent asks first."""
+
 POSTGRES_CLOSE_S_MAX: Final = 3.0
 """So long the call log's connections may take to close; then they are cut."""
 
@@ -181,8 +188,10 @@ class ConfigDirectory:
         values = {**line.variables, **variables}
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
-        made = plan.CallPlan(agents, line.agent, self._limits(line), FILLERS)
-        return Prepared(made, self.tools, _model_id(self._first_model(line.agent), self._settings))
+        models = _models(self._config.agents[line.agent])
+        made = plan.CallPlan(agents, line.agent, self._limits(line), FILLERS, len(models))
+        ids = tuple(_model_id(model, self._settings) for model in models)
+        return Prepared(made, self.tools, ids)
 
     def _reachable(self, first: str) -> list[str]:
         names = [first]
@@ -190,16 +199,13 @@ class ConfigDirectory:
             names += [n for n in self._config.agents[name].handoffs if n not in names]
         return names
 
-    def _first_model(self, agent: str) -> Model | None:
-        models = self._config.agents[agent].models
-        return models[0] if models else None
-
     def _limits(self, line: Line) -> plan.Limits:
         """The agent's own waits, over its vertical's, over ours."""
         number = self._config.number(line.number)
         assert number is not None, "the line was looked up here"
         # By way of a check: the file's waits are floats by name, and one of ours is a count.
-        return msgspec.convert(self._config.limits_of(number, line.agent), plan.Limits)
+        limits = {"probe_s": PROBE_S, **self._config.limits_of(number, line.agent)}
+        return msgspec.convert(limits, plan.Limits)
 
     def _agent(self, name: str, values: Mapping[str, str]) -> plan.Agent:
         agent = self._config.agents[name]
@@ -337,6 +343,11 @@ def _fillers() -> tuple[plan.Clip, ...]:
 FILLERS: Final = _fillers()
 
 
+def _models(agent: Agent) -> tuple[Model | None, ...]:
+    """An agent's models in their order; None is the settings' own."""
+    return agent.models or (None,)
+
+
 def _model_id(model: Model | None, settings: Settings) -> str:
     """A door's name: models of one name, address and key share a pool."""
     if model is None:
@@ -351,19 +362,20 @@ def _doors(
     metrics: Metrics,
     log: Log,
 ) -> dict[str, Door]:
-    """A door with its pool for each model that an agent answers with."""
-    limits = PoolLimits(
-        size=settings.pool_size,
-        # Twice the cap, since a rollover holds two, and the pool.
-        sessions_max=2 * settings.calls_max + settings.pool_size,
-        waiters_max=settings.calls_max,
-    )
+    """A door with its pool for each model of an agent's list."""
+    asked_first = {_model_id(_models(agent)[0], settings) for agent in read.config.agents.values()}
     doors: dict[str, Door] = {}
-    for agent in read.config.agents.values():
-        model = agent.models[0] if agent.models else None
+    for model in (model for agent in read.config.agents.values() for model in _models(agent)):
         name = _model_id(model, settings)
         if name in doors:
             continue
+        size = settings.pool_size if name in asked_first else min(SPARE_SIZE, settings.pool_size)
+        limits = PoolLimits(
+            size=size,
+            # Twice the cap, since a rollover holds two, and the pool.
+            sessions_max=2 * settings.calls_max + size,
+            waiters_max=2 * settings.calls_max,  # A search asks twice where nobody answers.
+        )
         key = settings.realtime_api_key
         if model is not None and model.key_env is not None:
             key = named[model.key_env]

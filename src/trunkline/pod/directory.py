@@ -40,8 +40,8 @@ class Prepared:
 
     plan: CallPlan
     tools: Mapping[str, ToolSpec]
-    model: str
-    """Which of the pod's doors to models this call goes through."""
+    models: tuple[str, ...]
+    """Which of the pod's doors lead to its models, in the order they are asked."""
 
 
 class Directory(Protocol):

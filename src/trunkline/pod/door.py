@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
 
+from trunkline.core.breaker import BREAKER_OPEN, Breaker, BreakerState
 from trunkline.core.pool import Pool, PoolLimits
 from trunkline.core.pool_events import (
     Abandoned,
@@ -112,6 +113,7 @@ class Door:
         self.model = model
         self._model_door = model_door
         self._pool = Pool(limits)
+        self._breaker = Breaker()
         self._on_failure = on_failure
         self._open_s_max = open_s_max
         self._shutdown_s_max = shutdown_s_max
@@ -154,11 +156,15 @@ class Door:
     async def acquire(self) -> Acquired:
         """A session for one caller: a warm one at once, else as the pool decides.
 
+        While the breaker is open only a session that is there already can be had.
+
         Raises:
             ModelError: none could be had; its text is a short reason without secrets.
         """
         if self._tasks is None:
             raise ModelError("pool_closing")
+        if not self._pool.statistics().idle and not self._breaker.admit(_now()):
+            raise ModelError(BREAKER_OPEN)
         self._callers += 1
         waiter = WaiterNo(self._callers)
         answer: asyncio.Future[Acquired] = asyncio.get_running_loop().create_future()
@@ -187,6 +193,15 @@ class Door:
         if clean and session.number in self._sessions:
             self._watch(session.number)
         self._receive(Returned(session.number, clean))
+
+    def blame(self, reason: str, begun_at: float) -> None:
+        """The model failed a call in what began then, by the loop's clock."""
+        self._breaker.failed(reason, begun_at, _now())
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the breaker keeps callers out."""
+        return self._breaker.state is not BreakerState.CLOSED
 
     def statistics(self) -> dict[str, int]:
         """How many sessions stand where: `realtime_pool_sessions{state}`."""
@@ -288,6 +303,7 @@ class Door:
             self._receive(Closed(number))
             return
         self._openings[number] = asyncio.current_task()
+        begun_at = _now()
         try:
             failure = await _outcome(self._fetch(number))
         except asyncio.CancelledError:
@@ -295,8 +311,10 @@ class Door:
             raise
         self._openings.pop(number, None)
         if failure is None:
+            self._breaker.succeeded()
             self._receive(Opened(number))
         else:
+            self._breaker.failed(failure, begun_at, _now())
             self._failed(failure)
             self._receive(OpenFailed(number, failure))
 

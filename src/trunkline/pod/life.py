@@ -186,6 +186,7 @@ class Pod:
             active_calls=lambda: self._slots.held,
             calls_max=setup.calls_max,
             pool_sessions=self._sessions,
+            breakers_open=lambda: sum(door.is_shut for door in parts.doors.values()),
             call_log_backlog=self._recorder.backlog,
             log_lines_lost=lines_lost,
         )

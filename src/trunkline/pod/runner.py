@@ -8,18 +8,21 @@ until the others are performed: two events never interleave.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Final, assert_never
 
 from trunkline.call.actions import (
     Action,
+    BlameModel,
     CancelTool,
+    DropModel,
     EndCall,
     Note,
     OpenModel,
     Record,
     RunTool,
+    TakeModel,
     ToCaller,
     ToModel,
 )
@@ -27,8 +30,6 @@ from trunkline.call.events import (
     CallerHungUp,
     Drained,
     Event,
-    ModelLost,
-    ModelOpened,
     StreamLost,
     StreamPromised,
     StreamStarted,
@@ -39,24 +40,14 @@ from trunkline.call.plan import CallPlan
 from trunkline.core import facts
 from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.core.ids import CallSid, StreamSid
-from trunkline.errors import ModelError, ModelProtocolError
+from trunkline.pod.seat import ModelSeat
 from trunkline.pod.surroundings import SessionDoor, StreamSocket, Surroundings, Toolbox
-from trunkline.ports import ModelSession
 from trunkline.telemetry.logs import LogName
 from trunkline.wire import twilio
-from trunkline.wire.realtime import client, server
 
 END_SETTLE_S_MAX: Final = 2.0
 """So long the end of a call waits for the journal; then the stream is closed all the same, and the
 recorder goes on trying."""
-
-MODEL_BACKLOG_BYTES_MAX: Final = 64 * 1024
-"""What the model has not read of the caller's audio (about 5 s): beyond it frames are dropped and
-counted, for late audio is worse than lost audio."""
-
-REFUSED_MODEL_MESSAGES_MAX: Final = 100
-"""Messages of one session that were no messages; at the next the session counts as lost."""
-
 
 Work = Callable[[], Coroutine[None, None, None]]
 """What a task of a call will do. It is no coroutine before the task runs: one that never does would
@@ -70,7 +61,7 @@ class CallRunner:
         self,
         call: CallSid,
         plan: CallPlan,
-        door: SessionDoor,
+        doors: Sequence[SessionDoor],
         tools: Toolbox,
         around: Surroundings,
         *,
@@ -79,17 +70,15 @@ class CallRunner:
         self.call = call
         self.ended: EndCall | None = None
         self._machine = Call(plan)
-        self._door = door
         self._tools = tools
         self._kinds = {
             tool.name: tool.kind for agent in plan.agents.values() for tool in agent.tools.values()
         }
         self._around = around
+        self._model = ModelSeat(doors, around.metrics, self.feed)
         self._on_fact = on_fact
         self._loop = asyncio.get_running_loop()
         self._socket: StreamSocket | None = None
-        self._session: ModelSession | None = None
-        self._refused_model_messages = 0
         self._acting = False
         self._later: deque[Event] = deque()
         """Events that an action of the present one has brought about: a few at most."""
@@ -132,7 +121,7 @@ class CallRunner:
         self._tasks = None
         self._waiting.clear()
         self._disarm()
-        self._drop_session()
+        self._model.leave()
         if self._socket is not None:
             self._socket.close()
 
@@ -216,7 +205,7 @@ class CallRunner:
     def _perform(self, action: Action) -> None:
         match action:
             case ToModel():
-                self._to_model(action.event)
+                self._model.send(action.event)
             case ToCaller():
                 if self._socket is not None:
                     self._socket.send(action.message)
@@ -225,8 +214,8 @@ class CallRunner:
             case Note():
                 self._around.metrics.noted(action.name, action.detail, action.value)
                 self._around.log.note(action.name, action.detail, action.value, call=self.call)
-            case OpenModel():
-                self._start(self._open_model, "open model")
+            case OpenModel() | TakeModel() | DropModel() | BlameModel():
+                self._change_model(action)
             case RunTool():
                 task = self._start(partial(self._run_tool, action), f"tool {action.call_id}")
                 assert task is not None, "a tool is wished for by a session, which `run` opened"
@@ -239,15 +228,16 @@ class CallRunner:
             case _:
                 assert_never(action)
 
-    def _to_model(self, event: client.FromClient) -> None:
-        session = self._session
-        if session is None:
-            return
-        late = session.backlog_bytes() > MODEL_BACKLOG_BYTES_MAX
-        if late and isinstance(event, client.AppendAudio):
-            self._around.metrics.frames_dropped_to_model += 1
-            return
-        session.send(client.encode(event))
+    def _change_model(self, action: OpenModel | TakeModel | DropModel | BlameModel) -> None:
+        match action:
+            case OpenModel():
+                self._start(partial(self._model.search, action), "open model")
+            case TakeModel():
+                self._model.take()
+            case DropModel():
+                self._model.drop()
+            case BlameModel():
+                self._model.blame(action.reason, action.begun_at)
 
     def _record(self, fact: Fact) -> None:
         if isinstance(fact, CallEnded):
@@ -276,6 +266,7 @@ class CallRunner:
                     LogName.SESSION_OPENED, call=self.call, source=fact.source, ms=fact.waited_ms
                 )
             case facts.SessionLost():
+                metrics.session_lost(fact.reason)
                 log.warning(LogName.SESSION_LOST, call=self.call, reason=fact.reason)
             case _:
                 pass
@@ -318,45 +309,6 @@ class CallRunner:
             self._timer.cancel()
             self._timer = None
 
-    # The model.
-
-    async def _open_model(self) -> None:
-        try:
-            acquired = await self._door.acquire()
-        except ModelError as error:
-            self.feed(ModelLost(str(error)))
-            return
-        if self.ended is not None:
-            self._door.release(acquired.session, clean=True)
-            return
-        self._session = acquired.session
-        self.feed(ModelOpened(acquired.source, acquired.model, acquired.waited_ms))
-        acquired.session.listen(self._from_model, self._model_lost)
-
-    def _from_model(self, text: memoryview) -> None:
-        try:
-            event = server.decode(text)
-        except ModelProtocolError:
-            self._around.metrics.model_message_refused("protocol")
-            self._refused_model_messages += 1
-            if self._refused_model_messages > REFUSED_MODEL_MESSAGES_MAX:
-                self._model_lost("refused_messages")
-            return
-        self.feed(event)
-
-    def _model_lost(self, reason: str) -> None:
-        if self._session is None:
-            return  # We gave it back: its end is our doing.
-        self._drop_session()
-        self._around.metrics.realtime_failed(reason)
-        self.feed(ModelLost(reason))
-
-    def _drop_session(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            # It has had this caller's settings: nobody else may have it.
-            self._door.release(session, clean=False)
-
     # Tools.
 
     async def _run_tool(self, order: RunTool) -> None:
@@ -374,7 +326,7 @@ class CallRunner:
     async def _leave(self) -> None:
         """The end fact is the journal's before our socket closes: the redirect will look for it."""
         assert self.ended is not None
-        self._drop_session()
+        self._model.leave()
         for task in self._running_tasks:
             task.cancel()
         settled = await self._around.recorder.settle(self.call, END_SETTLE_S_MAX)

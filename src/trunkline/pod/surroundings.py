@@ -39,6 +39,10 @@ class SessionDoor(Protocol):
         """Give it back: a session that has had a caller's settings is closed."""
         ...
 
+    def blame(self, reason: str, begun_at: float) -> None:
+        """The model failed a call in what began then, by the loop's clock."""
+        ...
+
 
 class Toolbox(Protocol):
     """Who runs a call's tools."""

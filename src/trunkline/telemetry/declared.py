@@ -45,7 +45,10 @@ class CallSeries:
             "call_gap_seconds", "From a lost stream to the next one's start.", "seconds", PAUSES_S
         )
         self.dead_air = Counter(
-            "dead_air_total", "Times a caller who was owed a sound heard none for 2 s.", "times"
+            "dead_air_total",
+            "Times a caller who was owed a sound heard none for 2 s, by what it was owed for.",
+            "times",
+            Label("cause", labels.DEAD_AIR_CAUSES),
         )
         self.turn_latency = Histogram(
             "turn_latency_seconds",
@@ -55,6 +58,9 @@ class CallSeries:
         )
         self.barge_ins = Counter(
             "barge_ins_total", "Times a caller spoke while audio was unplayed.", "times"
+        )
+        self.fallbacks = Counter(
+            "fallback_scripts_total", "Fallback scripts played: no model could be had.", "times"
         )
         self.fillers = Counter(
             "fillers_total", "Sounds of our own played to bridge a silence.", "times"
@@ -96,6 +102,11 @@ class ModelSeries:
             "Sessions to the realtime model, by where they stand.",
             "sessions",
             Label("state", labels.SESSION_STATES),
+        )
+        self.breakers_open = Gauge(
+            "realtime_breakers_open",
+            "Models that callers are kept from, since they fail: 0 is well.",
+            "models",
         )
         self.realtime_acquire = Histogram(
             "realtime_acquire_seconds",

@@ -23,6 +23,9 @@ OUTCOMES: Final = (
 
 RESUME_CAUSES: Final = ("stream_lost",)
 
+DEAD_AIR_CAUSES: Final = ("answer", "turn", "resume", "session")
+"""`call.state.Owed`."""
+
 SESSION_STATES: Final = ("opening", "idle", "lent", "closing")
 """`core.pool_states.State`, without those that are gone."""
 
@@ -32,6 +35,7 @@ MODEL_FAILURES: Final = (
     "account_deactivated",
     "backlog",
     "beta_api_shape_disabled",
+    "breaker_open",
     "billing_hard_limit_reached",
     "closed",
     "content_filter",
@@ -63,6 +67,8 @@ MODEL_FAILURES: Final = (
     "service_restart",
     "session_expired",
     "session_limit_reached",
+    "session_refused",
+    "stalled",
     "string_above_max_length",
     "timeout",
     "try_again_later",

@@ -46,12 +46,14 @@ class Metrics:
         calls_max: int,
         pool_sessions: Callable[[], Mapping[str, int]],
         call_log_backlog: Callable[[], int],
+        breakers_open: Callable[[], int],
         log_lines_lost: Callable[[], int] = lambda: 0,
     ) -> None:
         """Where the gauges are read at each scrape. Sessions are counted by their state."""
         self.of_calls.active_calls.read_each_by(lambda: {"carried": active_calls()})
         self.of_calls.call_slots_max.read_by(lambda: calls_max)
         self.of_model.pool_sessions.read_each_by(pool_sessions)
+        self.of_model.breakers_open.read_by(breakers_open)
         self.of_pod.backlog.read_by(call_log_backlog)
         self._lines_lost = log_lines_lost
 
@@ -71,6 +73,11 @@ class Metrics:
     def session_acquired(self, source: str, seconds: float) -> None:
         """A call got its session."""
         self.of_model.realtime_acquire.observe(seconds, source)
+
+    def session_lost(self, reason: str) -> None:
+        """A call's session is gone; one that we replaced for its age has not failed."""
+        if reason != "rollover":
+            self.realtime_failed(reason)
 
     def realtime_failed(self, reason: str) -> None:
         """A session was refused or lost, or a response failed."""
@@ -127,7 +134,9 @@ class Metrics:
             case "gap":
                 self.call_resumed(detail or "stream_lost", value)
             case "dead_air":
-                self.of_calls.dead_air.add()
+                self.of_calls.dead_air.add(detail)
+            case "fallback":
+                self.of_calls.fallbacks.add()
             case _:
                 pass
 

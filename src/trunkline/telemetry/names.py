@@ -50,6 +50,7 @@ class LogName(StrEnum):
     BARGE_IN = "barge_in"
     TURN_LATENCY = "turn_latency"
     FILLER = "filler"
+    FALLBACK = "fallback"
     DEAD_AIR = "dead_air"
     MODEL_ERROR = "model_error"
     RESPONSE_FAILED = "response_failed"
@@ -101,6 +102,7 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.BARGE_IN: "The caller spoke while audio was unplayed; `value` is what was heard, ms.",
     LogName.TURN_LATENCY: "Speech end to first audio of the answer; `value` in seconds.",
     LogName.FILLER: "A sound of our own bridged a silence.",
+    LogName.FALLBACK: "No model could be had: the caller heard the fallback script.",
     LogName.DEAD_AIR: "A caller who was owed a sound heard none for 2 s.",
     LogName.MODEL_ERROR: "The model sent an error event.",
     LogName.RESPONSE_FAILED: "A response ended without success.",

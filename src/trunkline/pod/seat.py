@@ -1,0 +1,106 @@
+"""The model's seat in a call: the session that sits there, and the search for the next one."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from trunkline.call.actions import OpenModel
+from trunkline.call.events import Event, ModelAway, ModelLost, ModelOpened
+from trunkline.errors import ModelProtocolError
+from trunkline.pod.search import Found, Search
+from trunkline.pod.surroundings import SessionDoor
+from trunkline.ports import ModelSession
+from trunkline.telemetry.metrics import Metrics
+from trunkline.wire.realtime import client, server
+
+MODEL_BACKLOG_BYTES_MAX: Final = 64 * 1024
+"""What the model has not read of the caller's audio (about 5 s): beyond it frames are dropped and
+counted, for late audio is worse than lost audio."""
+
+REFUSED_MODEL_MESSAGES_MAX: Final = 100
+"""Messages of one session that were no messages; at the next the session counts as lost."""
+
+
+class ModelSeat:
+    """A call's sessions, one after another; `doors` lead to its agent's models, in their order."""
+
+    def __init__(
+        self, doors: Sequence[SessionDoor], metrics: Metrics, feed: Callable[[Event], None]
+    ) -> None:
+        self._doors = doors
+        self._metrics = metrics
+        self._feed = feed
+        self._session: ModelSession | None = None
+        self._place = 0
+        """Of the present session's model in the list; of the last one's while there is none."""
+        self._next: Found | None = None
+        """Opened, and not taken yet."""
+        self._refused_messages = 0
+
+    def send(self, event: client.FromClient) -> None:
+        """Write to the session; never waits. Without one it is swallowed."""
+        session = self._session
+        if session is None:
+            return
+        late = session.backlog_bytes() > MODEL_BACKLOG_BYTES_MAX
+        if late and isinstance(event, client.AppendAudio):
+            self._metrics.frames_dropped_to_model += 1
+            return
+        session.send(client.encode(event))
+
+    async def search(self, order: OpenModel) -> None:
+        """Look for a session until one is had; `ModelOpened` is fed then."""
+        search = Search(
+            self._doors,
+            first=self._place + order.skip,
+            on_exhausted=lambda reason: self._feed(ModelAway(reason)),
+        )
+        found = await search.run(order.pause_s)
+        self._let_go_of_next()
+        self._next = found
+        acquired = found.acquired
+        self._feed(ModelOpened(acquired.source, acquired.model, acquired.waited_ms, acquired.age_s))
+
+    def take(self) -> None:
+        """The session that was opened last sits down; one before it leaves."""
+        found, self._next = self._next, None
+        assert found is not None, "it was opened, and the call told so"
+        self.drop()
+        self._session, self._place = found.acquired.session, found.place
+        self._refused_messages = 0
+        self._session.listen(self._heard, self._lost)
+
+    def drop(self) -> None:
+        """The session leaves. It has had this caller's settings: nobody else may have it."""
+        session, self._session = self._session, None
+        if session is not None:
+            self._doors[self._place].release(session, clean=False)
+
+    def blame(self, reason: str, begun_at: float) -> None:
+        """The present model, or the last one, failed this call."""
+        self._doors[self._place].blame(reason, begun_at)
+
+    def leave(self) -> None:
+        """The call is over."""
+        self.drop()
+        self._let_go_of_next()
+
+    def _let_go_of_next(self) -> None:
+        found, self._next = self._next, None
+        if found is not None:
+            self._doors[found.place].release(found.acquired.session, clean=True)
+
+    def _heard(self, text: memoryview) -> None:
+        try:
+            event = server.decode(text)
+        except ModelProtocolError:
+            self._metrics.model_message_refused("protocol")
+            self._refused_messages += 1
+            if self._refused_messages > REFUSED_MODEL_MESSAGES_MAX:
+                self._lost("refused_messages")
+            return
+        self._feed(event)
+
+    def _lost(self, reason: str) -> None:
+        if self._session is not None:  # Else we gave it back: its end is our doing.
+            self.drop()
+            self._feed(ModelLost(reason))
