@@ -6,6 +6,7 @@ TrunklineError
 │   └── CarrierProtocolError   a carrier's message is not of the protocol
 ├── ModelError             the realtime model failed or refused us
 │   └── ModelProtocolError     a model's message is not of the protocol
+├── SoundError             a clip of our own can't be read or made
 └── StoreError             Redis or Postgres failed or refused us
     ├── Held                   another process holds the data folder's stores
     ├── Fenced                 a later epoch or sequence owns the call: stop writing for it
@@ -55,6 +56,10 @@ class ModelProtocolError(ModelError):
         super().__init__(message)
         self.code = code
         self.param = param
+
+
+class SoundError(TrunklineError):
+    """A sound file can't be used, or a speech engine failed or refused us."""
 
 
 class StoreError(TrunklineError):
