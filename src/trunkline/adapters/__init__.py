@@ -5,6 +5,8 @@
     postgres          the call log, its named queries and its migrations
     memory            twins of the stores for the seeded world; no production code uses them
     realtime_socket   one WebSocket to a realtime model
+    speech            engines that speak a text: the OpenAI speech API, espeak-ng
+    voice_folder      clips as files, each with its words beside it
 
 Imports `ports`, `core`, `wire`. Foreign exceptions become ours at this edge.
 """
