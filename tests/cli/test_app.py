@@ -36,12 +36,13 @@ def test_these_are_the_commands() -> None:
         "migrate",
         "calls list",
         "calls show",
+        "voice render",
         "sim carrier",
         "sim realtime",
     ]
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, ("calls",), ("sim",), ()], ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS, ("calls",), ("voice",), ("sim",), ()], ids=" ".join)
 def test_help_teaches_in_plain_text(words: tuple[str, ...]) -> None:
     """It answers at 80 columns without frames, and no sentence of a list is cut off."""
     shown = runner.invoke(app, [*words, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})

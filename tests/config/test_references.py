@@ -120,6 +120,16 @@ def test_whatever_else_is_wrong(root: Value) -> None:
             "Hello {{name}}",
             "numbers.*.variables: agent billing uses {{name}}, which has no value here: it is left",
         ),
+        (
+            "agents/billing/fallback_script",
+            "Sorry, {{name}}.",
+            "agents.billing.fallback_script: a recording is the same in every call",
+        ),
+        (
+            "agents/billing/fillers",
+            ("Wait.", "Wait, {{name}}."),
+            "agents.billing.fillers[1]: a recording is the same in every call",
+        ),
         ("agents/billing/instructions", "Say {{first name}}", "agents.billing.instructions: a {{"),
         (
             "tools/look",

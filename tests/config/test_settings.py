@@ -66,6 +66,8 @@ def test_every_variable_is_read() -> None:
         "TRUNKLINE_REALTIME_URL": "ws://localhost:98/v1/realtime",
         "TRUNKLINE_REALTIME_API_KEY": "key",
         "TRUNKLINE_REALTIME_MODEL": "another-model",
+        "TRUNKLINE_SPEECH_URL": "http://localhost:97/v1/audio/speech",
+        "TRUNKLINE_SPEECH_API_KEY": "another-key",
         "TRUNKLINE_TICKET_KEY": "k" * 16,
         "TRUNKLINE_CALLS_TARGET": "3",
         "TRUNKLINE_CALLS_MAX": "5",
@@ -137,6 +139,7 @@ def test_a_wrong_setting_has_one_line(name: str, value: str) -> None:
         ("TWILIO_AUTH_TOKEN", f"{CANARY} spaced"),
         ("TWILIO_AUTH_TOKEN_SECONDARY", f"{CANARY}\ttab"),
         ("REALTIME_API_KEY", f"{CANARY}\n{CANARY}"),
+        ("SPEECH_API_KEY", f"{CANARY} spaced"),
         ("TICKET_KEY", "c4nary"),
         ("SLACK_WEBHOOK_URL", f"http://x/{CANARY}"),
     ],
@@ -220,7 +223,7 @@ def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
         "database_url": "postgresql://x/y",
         "slack_webhook_url": "https://x/y",
     }
-    assert len(module.secrets()) == 7
+    assert len(module.secrets()) == 8
     for field in module.secrets():
         value = right.get(field, CANARY)
         file = tmp_path / field
@@ -238,6 +241,7 @@ def test_no_output_shows_a_secret() -> None:
         "TRUNKLINE_TWILIO_AUTH_TOKEN": CANARY,
         "TRUNKLINE_TWILIO_AUTH_TOKEN_SECONDARY": CANARY,
         "TRUNKLINE_REALTIME_API_KEY": CANARY,
+        "TRUNKLINE_SPEECH_API_KEY": CANARY,
         "TRUNKLINE_TICKET_KEY": CANARY,
         "TRUNKLINE_SLACK_WEBHOOK_URL": f"https://x/{CANARY}",
     }
@@ -256,6 +260,23 @@ def test_the_model_key_falls_back() -> None:
     assert own.realtime_api_key.get_secret_value() == "ours"
     (line,) = faults({"OPENAI_API_KEY": "a b"})
     assert line.startswith("OPENAI_API_KEY: expected ")
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({}, None),
+        ({"OPENAI_API_KEY": "theirs"}, "theirs"),
+        ({"OPENAI_API_KEY": "theirs", "TRUNKLINE_SPEECH_API_KEY": "own"}, "own"),
+        ({"OPENAI_API_KEY": "theirs", "TRUNKLINE_SPEECH_URL": "https://x.example/speech"}, None),
+        ({"OPENAI_API_KEY": "theirs", "TRUNKLINE_REALTIME_URL": "wss://x.example/v1"}, None),
+        ({"OPENAI_API_KEY": "theirs", "TRUNKLINE_SPEECH_URL": "https://api.openai.com:444"}, None),
+    ],
+)
+def test_a_key_goes_to_its_own_host_only(environ: dict[str, str], key: str | None) -> None:
+    """The speech API has the realtime model's key if it is the same provider's."""
+    found = load(environ, None).speech_key()
+    assert (found and found.get_secret_value()) == key
 
 
 def test_env_file_is_read(tmp_path: Path) -> None:

@@ -189,12 +189,13 @@ def test_a_call_goes_through_its_agents_first_model(directory: ConfigDirectory) 
     )
 
 
-def test_fillers_are_audio_that_a_call_can_play() -> None:
-    """Each has a payload of whole frames and says something."""
-    assert compose.FILLERS
-    for clip in compose.FILLERS:
-        assert payload_bytes(clip.payload) > 0
-        assert clip.text
+def test_fillers_are_audio_in_the_first_agents_language(directory: ConfigDirectory) -> None:
+    """Ours, where the file has none of its own."""
+    line = directory.line("+15550100001")
+    assert line is not None
+    fillers = directory.prepare(line, {}).plan.fillers
+    assert [clip.name for clip in fillers] == ["en-filler-1", "en-filler-2", "en-filler-3"]
+    assert all(payload_bytes(clip.payload) > 0 for clip in fillers)
 
 
 def test_ports_are_bound_before_anything_else() -> None:

@@ -15,6 +15,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "pod": "serve",
     "migrate": "migrate",
     "calls": "calls",
+    "voice": "voice",
     "sim": "sim",
 }
 """Which module of this package has a command, or is a group of them."""

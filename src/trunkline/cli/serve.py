@@ -20,6 +20,7 @@ from trunkline.config.file import ConfigFile
 from trunkline.config.settings import Settings
 from trunkline.errors import SettingsError
 from trunkline.pod import compose
+from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.life import Pod
 from trunkline.telemetry import logs
 from trunkline.telemetry.logs import LogName
@@ -92,7 +93,8 @@ def serve(start: Start, sockets: compose.Sockets, redis_url: str, database_url: 
     logs.configure(sys.stderr, json=not sys.stderr.isatty())
     logs.catch_strays()
     log = logs.get_logger(pod=start.settings.pod_name)
-    for hint in (*start.settings.warnings, *start.file.warnings):
+    unheard = AgentVoices(start.file).faults
+    for hint in (*start.settings.warnings, *start.file.warnings, *unheard):
         log.warning(LogName.SETTING_DOUBTFUL, hint=hint)
     uvloop.run(
         compose.run_pod(

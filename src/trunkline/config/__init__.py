@@ -7,6 +7,7 @@
     schema        the same, as records that say what is expected
     tree          YAML with the place of every value
     references    names in the file that lead nowhere
+    spoken        texts of the file that callers hear as audio
     variables     filling `{{name}}` in
 
 Imports nothing of ours but `errors`. Nobody else reads the environment.

@@ -117,8 +117,9 @@ def built_in() -> Config:
         ),
         greeting="Say hello, say that you are the assistant on this line, and ask how to help.",
         tools=("end_call",),
+        # Word for word that of `pod/voice`: it has its audio without anybody rendering it.
         fallback_script=(
-            "Hello. The assistant on this line cannot be reached at the moment. "
+            "We are sorry, our assistant cannot be reached at the moment. "
             "Please call again in a few minutes."
         ),
     )

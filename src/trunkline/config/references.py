@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from trunkline.config import variables
+from trunkline.config import spoken, variables
 from trunkline.config.schema import Config, HttpTool
 from trunkline.config.tree import Place, Value
 from trunkline.config.urls import is_plain_http
@@ -74,6 +74,9 @@ def doubtful(config: Config) -> Iterator[Finding]:
             if variables.strays(text):
                 at = ("agents", name, key)
                 yield at, "a {{ begins no {{name}}: it is said as it stands (write {{{{ for {{)"
+        for each in spoken.of_agent(name, agent):
+            if "{{" in each.text:
+                yield each.place, "a recording is the same in every call: {{ is read out as it is"
     used = {tool for agent in config.agents.values() for tool in agent.tools}
     for name, tool in config.tools.items():
         if name not in used:

@@ -16,10 +16,12 @@ from trunkline.config import urls
 from trunkline.config.values import (
     ANYONE,
     BUSY,
+    FILLERS_MAX,
     SAID_CHARS_MAX,
     Called,
     Calls,
     EnvName,
+    Filler,
     HttpUrl,
     LanguageTag,
     ModelName,
@@ -191,7 +193,15 @@ class Agent(Part):
         description="People by name and number; needs the tool transfer_call.",
     )
     fallback_script: Said | None = Field(
-        None, description="What a caller hears when no model can be had."
+        None,
+        description="What a caller hears when no model can be had, once `trunkline voice render` "
+        "has made it audio. Not set: Trunkline's own, in the agent's language if it is known.",
+    )
+    fillers: tuple[Filler, ...] = Field(
+        (),
+        max_length=FILLERS_MAX,
+        description="What a caller hears in turn while something takes long, as `One moment.`; "
+        "made audio as the script. None: Trunkline's own.",
     )
     limits: Limits = Field(Limits(), description="Waits of this agent's calls.")
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -174,6 +175,16 @@ class Settings(BaseSettings):
         description="The model of agents that name none.",
         json_schema_extra=_expect("a model's name, such as gpt-realtime-2.1"),
     )
+    speech_url: Annotated[str, AfterValidator(urls.https)] = Field(
+        "https://api.openai.com/v1/audio/speech",
+        description="The speech API that `trunkline voice render` asks; no call does.",
+        json_schema_extra=_expect("https://HOST/PATH (http only for loopback hosts)"),
+    )
+    speech_api_key: Secret | None = Field(
+        None,
+        description="The key of SPEECH_URL. Not set: REALTIME_API_KEY, if both are on one host.",
+        json_schema_extra=_expect("the provider's key, without spaces"),
+    )
     ticket_key: Annotated[Secret, Field(min_length=TICKET_KEY_CHARS_MIN)] | None = Field(
         None,
         description="Signs tickets and resume tokens; the same on every pod. Not set: derived "
@@ -277,6 +288,13 @@ class Settings(BaseSettings):
         assert self.twilio_auth_token is not None, "pod_requirements() was not asked"
         token = self.twilio_auth_token.get_secret_value().encode()
         return hmac.digest(token, b"trunkline ticket key 1", hashlib.sha256)
+
+    def speech_key(self) -> SecretStr | None:
+        """The key of the speech API; no other host is given the realtime model's."""
+        if self.speech_api_key is not None:
+            return self.speech_api_key
+        same = urlsplit(self.speech_url).netloc == urlsplit(self.realtime_url).netloc
+        return self.realtime_api_key if same else None
 
     def pod_requirements(self) -> list[str]:
         """What is missing before a pod may take calls, a line each with its remedy."""

@@ -19,6 +19,12 @@ TEXT_CHARS_MAX: Final = 100_000
 SAID_CHARS_MAX: Final = 2000
 """The longest text that is read to a caller in one piece: two minutes."""
 
+FILLER_CHARS_MAX: Final = 200
+"""The longest filler, some ten seconds: it bridges a silence, and an answer waits behind it."""
+
+FILLERS_MAX: Final = 8
+"""So many fillers an agent may have: nobody hears more in one call."""
+
 SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"}
 )
@@ -106,5 +112,6 @@ PhoneNumber = Annotated[str, AfterValidator(e164)]
 Called = Annotated[str, AfterValidator(number_or_anyone)]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS_MAX)]
 Said = Annotated[str, Field(min_length=1, max_length=SAID_CHARS_MAX)]
+Filler = Annotated[str, Field(min_length=1, max_length=FILLER_CHARS_MAX)]
 HttpUrl = Annotated[str, AfterValidator(urls.either_http)]
 Calls = Annotated[int, Field(ge=0, le=100_000)]

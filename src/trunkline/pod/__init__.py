@@ -1,6 +1,7 @@
 """The process that carries calls.
 
     compose    its root: the only module here that knows adapters and settings
+    compose_voices   its part that finds the clips of each agent; `voices` chooses among them
     http       the two ports' HTTP: Twilio's webhooks; health, metrics, calls
     media      the media socket, without ASGI
     runner     one call: its TaskGroup, its sockets, its timer

@@ -4,8 +4,6 @@ The one module here that knows adapters and settings.
 """
 
 import asyncio
-import base64
-import importlib.resources
 import json
 import secrets
 import socket
@@ -15,7 +13,6 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -39,6 +36,7 @@ from trunkline.core.pool import PoolLimits
 from trunkline.errors import naming
 from trunkline.pod import builtins
 from trunkline.pod.calls import Identity
+from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.directory import Line, Overflow, Prepared
 from trunkline.pod.door import Door
 from trunkline.pod.http.serving import bind
@@ -164,6 +162,7 @@ class ConfigDirectory:
     ) -> None:
         self._config = read.config
         self._settings = settings
+        self._voices = AgentVoices(read)
         self.tools = {
             name: _tool_spec(name, tool, named) for name, tool in read.config.tools.items()
         }
@@ -189,7 +188,7 @@ class ConfigDirectory:
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
         models = _models(self._config.agents[line.agent])
-        made = plan.CallPlan(agents, line.agent, self._limits(line), FILLERS, len(models))
+        made = plan.CallPlan(agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models))
         ids = tuple(_model_id(model, self._settings) for model in models)
         return Prepared(made, self.tools, ids)
 
@@ -221,6 +220,7 @@ class ConfigDirectory:
             tools=tools,
             handoffs=frozenset(agent.handoffs),
             transfer_numbers=agent.transfers,
+            fallback=self._voices.script(name),
         )
 
     def _plan_tool(self, name: str) -> plan.Tool:
@@ -324,23 +324,6 @@ def _turn_detection(vad: ServerVad | SemanticVad) -> session.TurnDetection:
     if isinstance(vad, ServerVad):
         return session.ServerVad(**given)
     return session.SemanticVad(**given)
-
-
-def _fillers() -> tuple[plan.Clip, ...]:
-    """Our own audio, by the names of its files."""
-    folder = importlib.resources.files("trunkline.pod") / "fillers"
-    clips = sorted(each.name for each in folder.iterdir() if each.name.endswith(".ulaw"))
-    return tuple(
-        plan.Clip(
-            name=Path(name).stem,
-            payload=base64.b64encode((folder / name).read_bytes()).decode(),
-            text=Path(name).stem.replace("-", " "),
-        )
-        for name in clips
-    )
-
-
-FILLERS: Final = _fillers()
 
 
 def _models(agent: Agent) -> tuple[Model | None, ...]:
