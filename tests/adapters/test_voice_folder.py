@@ -106,6 +106,29 @@ def test_more_clips_than_a_pod_holds_are_not_read(tmp_path: Path) -> None:
     assert list(read.faults) == [""]
 
 
+def test_more_audio_than_a_pod_holds_is_not_read(tmp_path: Path) -> None:
+    """Two hours of it; the clips before are read."""
+    longest = wav.encode(wav.Wav(b"\x80" * CLIP_BYTES_MAX))
+    count = voice_folder.FOLDER_BYTES_MAX // CLIP_BYTES_MAX + 1
+    (tmp_path / "c000.wav").write_bytes(longest)
+    (tmp_path / "c000.txt").write_text("text")
+    for n in range(1, count + 2):
+        (tmp_path / f"c{n:03}.wav").hardlink_to(tmp_path / "c000.wav")
+        (tmp_path / f"c{n:03}.txt").write_text("text")
+    read = voice_folder.read(tmp_path)
+    assert len(read.recordings) == count
+    assert read.faults[""].endswith(f"from c{count:03}.wav on nothing is read")
+
+
+@pytest.mark.parametrize(
+    "name", [b".hidden.wav", b"\xff.wav", b"two\nlines.wav", b".wav", b"x.WAV"]
+)
+def test_names_that_are_no_clips(tmp_path: Path, name: bytes) -> None:
+    """They are passed over: a line about them could not be printed."""
+    (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    assert voice_folder.read(tmp_path) == voice_folder.Folder({}, {})
+
+
 def test_only_what_we_made_may_be_written_over(tmp_path: Path) -> None:
     """A person's recording is theirs, and so is a file that we can't read."""
     voice_folder.save(tmp_path, OURS)

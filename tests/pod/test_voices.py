@@ -3,7 +3,7 @@
 import pytest
 
 from trunkline.call.plan import Clip
-from trunkline.pod.voices import Voices, says
+from trunkline.pod.voices import Voices, words
 
 EN, DE = Clip("en-fallback", "AA==", "Sorry."), Clip("de-fallback", "AQ==", "Tut uns leid.")
 WAIT, STAY = Clip("en-filler-1", "Ag==", "Wait."), Clip("en-filler-2", "Aw==", "Stay.")
@@ -71,5 +71,5 @@ def test_our_own_fillers_may_have_a_voice_of_the_users() -> None:
 
 def test_words_are_compared_and_nothing_else() -> None:
     """Case and signs are heard; line breaks are not."""
-    assert says(SPOKEN, "We are away.")
-    assert not says(SPOKEN, "We are away!")
+    assert words(SPOKEN.text) == words("We are away.")
+    assert words(SPOKEN.text) != words("We are away!")

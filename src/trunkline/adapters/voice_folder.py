@@ -19,6 +19,8 @@ CLIPS_MAX: Final = 500
 """So many clips are read, in the order of their names; that there are more is told."""
 CLIP_S_MAX: Final = 120
 """A longer clip is refused: nobody listens for so long, and each is held in memory."""
+FOLDER_BYTES_MAX: Final = 64 * 1024 * 1024
+"""So much audio is read of all clips together, two hours; that there is more is told."""
 CLIP_BYTES_MAX: Final = CLIP_S_MAX * g711.SAMPLES_PER_S
 FILE_BYTES_MAX: Final = CLIP_BYTES_MAX + 64 * 1024
 """A larger file is refused unread; what a WAV holds beside its audio has its place in it."""
@@ -75,13 +77,18 @@ def read(folder: Path) -> Folder:
         names = _names(folder)
     except SoundError as error:
         return Folder({}, {"": str(error)})
-    for name in names[:CLIPS_MAX]:
+    audio_bytes = 0
+    for index, name in enumerate(names):
+        if index == CLIPS_MAX or audio_bytes > FOLDER_BYTES_MAX:
+            most = f"{CLIPS_MAX} clips or {FOLDER_BYTES_MAX >> 20} MiB"
+            faults[""] = f"{folder}: more than {most}; from {name}.wav on nothing is read"
+            break
         try:
             recordings[name] = load(folder, name)
         except SoundError as error:
             faults[name] = str(error)
-    if len(names) > CLIPS_MAX:
-        faults[""] = f"{folder}: more than {CLIPS_MAX} clips; those after {name}.wav are not read"
+        else:
+            audio_bytes += len(recordings[name].audio)
     return Folder(recordings, faults)
 
 
@@ -140,7 +147,9 @@ def _paths(folder: Path, name: str) -> tuple[Path, Path]:
 def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            found = [Path(entry.name) for entry in islice(entries, ENTRIES_MAX)]
+            # A name that can't be printed can't be told either.
+            shown = (entry.name for entry in islice(entries, ENTRIES_MAX))
+            found = [Path(name) for name in shown if name.isprintable()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

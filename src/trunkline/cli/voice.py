@@ -21,7 +21,7 @@ from trunkline.config.settings import Settings
 from trunkline.config.spoken import filler_clip, script_clip, spoken
 from trunkline.config.values import EXPECTED, LANGUAGE, NAME, SAID_CHARS_MAX
 from trunkline.errors import SettingsError, SoundError, TrunklineError
-from trunkline.pod.compose_voices import OUR_CLIPS, VOICE_FOLDER
+from trunkline.pod.compose_voices import OUR_CLIPS, beside
 from trunkline.pod.voices import Voices
 from trunkline.wire import g711, pcm
 
@@ -122,7 +122,7 @@ def render(
     given = read_settings(env_file)
     _check(text, name, language)
     speaks = choose(given, engine, model)
-    folder = output or (given.config.parent if given.config else Path()) / VOICE_FOLDER
+    folder = output or beside(given.config or Path())
     if text is not None and name is not None:
         wanted = [Wanted(name, text, voice, language)]
     else:

@@ -3,6 +3,7 @@
 import base64
 import importlib.resources
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from trunkline.adapters import voice_folder
@@ -15,6 +16,14 @@ from trunkline.pod.voices import Voices
 
 VOICE_FOLDER: Final = "voice"
 """Beside the config file: the clips that `trunkline voice render` makes, and the user's own."""
+
+
+def beside(config: Path) -> Path:
+    """The folder of clips that belongs to a config file, where its name is, not where it leads.
+
+    Kubernetes mounts a file as a link into a folder that nothing else can be put into.
+    """
+    return config.parent / VOICE_FOLDER
 
 
 def _clips(folder: Folder) -> dict[str, Clip]:
@@ -38,15 +47,16 @@ OUR_CLIPS: Final = _our_clips()
 class AgentVoices:
     """What each agent of a config has to play.
 
-    To make one reads the folder `voice` beside the config file: a millisecond for each clip.
+    To make one reads the folder `voice` beside the config file, some milliseconds for each clip:
+    while calls go on, do it in a thread.
     `faults` has a line for each text that has no audio of its own, and for each broken clip.
     """
 
     def __init__(self, read: ConfigFile) -> None:
         self._config = read.config
         folder = Folder({}, {})
-        if read.folder is not None:
-            folder = voice_folder.read(read.folder / VOICE_FOLDER)
+        if read.path is not None:
+            folder = voice_folder.read(beside(read.path))
         self._voices = Voices(_clips(folder), OUR_CLIPS)
         self.faults = (*folder.faults.values(), *self._missing(folder))
 

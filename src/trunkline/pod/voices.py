@@ -5,7 +5,6 @@ What is played is always what the config says now: a clip of other words is neve
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from trunkline.call.plan import Clip
@@ -17,25 +16,25 @@ SCRIPT: Final = "fallback"
 FILLER: Final = "filler"
 
 
-@dataclass(frozen=True, slots=True)
 class Voices:
     """Clips by the names of their files: the user's, and ours (`en-fallback`, `en-filler-1`…).
 
     `own` holds no clip whose words are not known to be those of its text.
     """
 
-    own: Mapping[str, Clip]
-    ours: Mapping[str, Clip]
+    def __init__(self, own: Mapping[str, Clip], ours: Mapping[str, Clip]) -> None:
+        self._own = own
+        self._ours = ours
+        # The user's stand over ours, and among them the first by name.
+        clips = [*ours.values(), *(own[name] for name in sorted(own, reverse=True))]
+        self._by_words = {words(clip.text): clip for clip in clips}
 
     def find(self, name: str, text: str) -> Clip | None:
         """The clip of this name, if it says this text; else any that does, the user's first."""
-        named = self.own.get(name)
-        if named is not None and says(named, text):
+        named = self._own.get(name)
+        if named is not None and words(named.text) == words(text):
             return named
-        for clip in (*self.own.values(), *self.ours.values()):
-            if says(clip, text):
-                return clip
-        return None
+        return self._by_words.get(words(text))
 
     def script(self, name: str, text: str | None, language: str | None) -> Clip:
         """An agent's fallback script as audio; without any of its text, ours."""
@@ -56,18 +55,18 @@ class Voices:
 
     def our_script(self, language: str | None) -> Clip:
         """The script that comes with Trunkline, in this language if we have it."""
-        return self.ours[f"{self._known(language)}-{SCRIPT}"]
+        return self._ours[f"{self._known(language)}-{SCRIPT}"]
 
     def our_fillers(self, language: str | None) -> tuple[Clip, ...]:
         """The fillers that come with Trunkline, in this language if we have them."""
         start = f"{self._known(language)}-{FILLER}-"
-        return tuple(clip for name, clip in sorted(self.ours.items()) if name.startswith(start))
+        return tuple(clip for name, clip in sorted(self._ours.items()) if name.startswith(start))
 
     def _known(self, language: str | None) -> str:
         spoken = (language or LANGUAGE).partition("-")[0]
-        return spoken if f"{spoken}-{SCRIPT}" in self.ours else LANGUAGE
+        return spoken if f"{spoken}-{SCRIPT}" in self._ours else LANGUAGE
 
 
-def says(clip: Clip, text: str) -> bool:
-    """Whether these are the clip's words; how a text is broken into lines is not heard."""
-    return clip.text.split() == text.split()
+def words(text: str) -> str:
+    """What of a text is heard: not how it is broken into lines."""
+    return " ".join(text.split())
