@@ -57,6 +57,22 @@ def test_files_of_other_programs_are_read(content: bytes) -> None:
     assert wav.decode(content) == Wav(SOUND)
 
 
+@pytest.mark.parametrize(
+    ("remarks", "note"),
+    [
+        (chunk(b"INAM", b"A take\0") + chunk(b"ICMT", b"by hand\0"), "by hand"),
+        (chunk(b"INAM", b"A take\0"), ""),
+        (chunk(b"ICMT", b"\xff" * 2000), "\ufffd" * wav.NOTE_BYTES_MAX),
+    ],
+    ids=["among others", "none", "no text, and long"],
+)
+def test_the_note_is_the_files_comment(remarks: bytes, note: str) -> None:
+    """Other remarks are somebody else's; whatever it is, it is text and has a bound."""
+    said = chunk(b"LIST", b"INFO" + remarks)
+    content = riff(chunk(b"fmt ", FORMAT), said, chunk(b"data", SOUND))
+    assert wav.decode(content) == Wav(SOUND, note)
+
+
 def test_the_padding_of_the_last_chunk_may_be_missing() -> None:
     """Some programs leave it out at the end of a file, and do not count it."""
     padded = riff(chunk(b"fmt ", FORMAT), chunk(b"data", SOUND))
