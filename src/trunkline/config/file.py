@@ -119,8 +119,8 @@ def built_in() -> Config:
         tools=("end_call",),
         # Word for word that of `pod/voice`: it has its audio without anybody rendering it.
         fallback_script=(
-            "We are sorry, our assistant cannot be reached at the moment. "
-            "Please call again in a few minutes."
+            "We are sorry, there is a technical problem. "
+            "Please stay on the line, or call again in a few minutes."
         ),
     )
     return Config(agents={BUILT_IN_AGENT: agent}, numbers={ANYONE: Number(agent=BUILT_IN_AGENT)})

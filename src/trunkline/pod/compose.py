@@ -188,7 +188,9 @@ class ConfigDirectory:
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
         models = _models(self._config.agents[line.agent])
-        made = plan.CallPlan(agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models))
+        made = plan.CallPlan(
+            agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models)
+        )
         ids = tuple(_model_id(model, self._settings) for model in models)
         return Prepared(made, self.tools, ids)
 
