@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -9,6 +11,18 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from folders import open_folder
+from servers import (
+    HOST,
+    Certificates,
+    database_answers,
+    debian,
+    free_port,
+    give,
+    make_certificates,
+    running,
+    tls_in_front_of,
+    tls_of_a_server,
+)
 from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
 from trunkline.adapters.postgres.migrate import migrate
 
@@ -50,3 +64,58 @@ def database_url(stores: EmbeddedStores) -> str:
 
     asyncio.run(empty())
     return stores.database_url
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    """An authority of this session, and what it has signed."""
+    with open_folder() as folder:
+        yield make_certificates(folder)
+
+
+@pytest.fixture(scope="session")
+def tls_port(stores: EmbeddedStores, certificates: Certificates) -> Iterator[int]:
+    """The same Valkey behind TLS, on a port of loopback; clients must have a certificate."""
+    valkey = Path(urlsplit(stores.redis_url).path)
+    context = tls_of_a_server(certificates, asks_for_client=True)
+    with tls_in_front_of(valkey, context) as port:
+        yield port
+
+
+@pytest.fixture
+def rediss_url(redis_url: str, tls_port: int, certificates: Certificates) -> str:
+    """A Valkey with nothing in it, by TLS."""
+    del redis_url  # Emptied.
+    return (
+        f"rediss://{HOST}:{tls_port}/0?ssl_ca_certs={certificates.ca}"
+        f"&ssl_certfile={certificates.client}&ssl_keyfile={certificates.client}"
+    )
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(stores: EmbeddedStores) -> Iterator[str]:
+    """The same PostgreSQL behind PgBouncer in transaction mode, with two servers for everybody."""
+    program = debian("pgbouncer", "pgbouncer")
+    socket_folder = parse_qs(urlsplit(stores.database_url).query)["host"][0]
+    port = free_port()
+    url = f"postgresql://trunkline@{HOST}:{port}/postgres"
+    with open_folder() as folder:
+        config = folder / "pgbouncer.ini"
+        config.write_text(
+            "[databases]\n"
+            f"* = host={socket_folder} user=trunkline\n"
+            "[pgbouncer]\n"
+            f"listen_addr = {HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\n"
+            "default_pool_size = 2\nmax_client_conn = 100\n"
+        )
+        give(folder, config)
+        with running(folder, "pgbouncer", [program, config], lambda: database_answers(url)):
+            yield url
+
+
+@pytest.fixture
+def pgbouncer_url(pgbouncer: str, database_url: str) -> str:
+    """A migrated database with nothing in it, behind PgBouncer."""
+    del database_url  # Emptied.
+    return pgbouncer

@@ -85,6 +85,25 @@ def test_right_stores(url: str) -> None:
     urls.check_store(url, ("redis", "rediss", "unix"))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://:pw@a:26379,b:26379,c/calls/1",
+        "postgresql://me:pw@a:5432,b:5433/calls?target_session_attrs=primary",
+    ],
+)
+def test_a_store_of_several_hosts(url: str) -> None:
+    """Sentinels, or a database and its standbys."""
+    urls.check_store(url, ("redis+sentinel", "postgresql"))
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:5432,b:99999/x", "postgresql://a,b:port/x"])
+def test_each_of_several_ports_is_read(url: str) -> None:
+    """The second host's too."""
+    with pytest.raises(ValueError):  # noqa: PT011 - its text differs by fault
+        urls.check_store(url, ("postgresql",))
+
+
 def test_a_store_by_the_folder_of_its_socket() -> None:
     """PostgreSQL's way to name a Unix socket."""
     urls.check_store("postgresql:///calls?host=/run/postgresql", ("postgresql",))

@@ -44,10 +44,21 @@ class Counting(CallBook, Protocol):
     def strays(self) -> int: ...
 
 
-@pytest.fixture(params=["postgres", "memory"])
+SERVERS = {"postgres": "database_url", "pgbouncer": "pgbouncer_url"}
+"""Ways to the store, and the fixture of each."""
+
+
+@pytest.fixture(params=[*SERVERS, "memory"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the call log is; None for the twin."""
-    return str(request.getfixturevalue("database_url")) if request.param == "postgres" else None
+    at = SERVERS.get(request.param)
+    return None if at is None else str(request.getfixturevalue(at))
+
+
+@pytest.fixture(params=SERVERS)
+def server_url(request: pytest.FixtureRequest) -> str:
+    """Where the store is, for what the twin has no part in."""
+    return str(request.getfixturevalue(SERVERS[request.param]))
 
 
 @pytest.fixture
@@ -307,19 +318,19 @@ async def emptied(pool: Pool) -> None:
     await pool.execute("DELETE FROM calls; DELETE FROM facts; DELETE FROM stray_facts")
 
 
-def test_the_log_and_its_twin_never_differ(database_url: str) -> None:
+def test_the_log_and_its_twin_never_differ(server_url: str) -> None:
     """Batches with gaps, repetitions, contradictions, in any order."""
-    Histories.url = database_url
+    Histories.url = server_url
     run_state_machine_as_test(
         Histories, settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
     )
 
 
-async def test_writers_of_the_same_calls_do_not_deadlock(database_url: str) -> None:
+async def test_writers_of_the_same_calls_do_not_deadlock(server_url: str) -> None:
     """Two pods that hold the same calls write at once, one from each end: it is all there once."""
     calls = [CallSid(f"CA{number:032}") for number in range(400)]
     batch = [(call, entry) for call in calls for entry in chain(call, *WHOLE_CALL)]
-    async with await connect(database_url) as pool:
+    async with await connect(server_url) as pool:
         books = [PostgresCallBook(pool) for _ in range(4)]
         turned = (batch if number % 2 else batch[::-1] for number in range(4))
         await asyncio.gather(*(book.write(rows) for book, rows in zip(books, turned, strict=True)))
@@ -328,11 +339,11 @@ async def test_writers_of_the_same_calls_do_not_deadlock(database_url: str) -> N
     assert sum(book.strays for book in books) == 0
 
 
-async def test_a_text_that_the_store_refuses_goes_aside(database_url: str) -> None:
+async def test_a_text_that_the_store_refuses_goes_aside(server_url: str) -> None:
     """An entry that no link of ours makes blocks nobody: cleaned, among the strays, counted."""
     sound, broken = chain(CALL, *WHOLE_CALL), chain(OTHER_CALL, RECEIVED, SAID)
     broken[1] = msgspec.structs.replace(broken[1], payload='{"text":"\0\ud800"}')
-    async with await connect(database_url) as pool:
+    async with await connect(server_url) as pool:
         book = PostgresCallBook(pool)
         await book.write(rows(CALL, sound) + rows(OTHER_CALL, broken))
         kept = [len(await book.entries(call)) for call in (CALL, OTHER_CALL)]
@@ -342,11 +353,11 @@ async def test_a_text_that_the_store_refuses_goes_aside(database_url: str) -> No
     assert aside == '{"text":"\ufffd?"}'
 
 
-async def test_a_failed_write_leaves_nothing(database_url: str) -> None:
+async def test_a_failed_write_leaves_nothing(server_url: str) -> None:
     """Facts and rows are one transaction: no fact stands without its call's row."""
-    async with await connect(database_url) as pool:
+    async with await connect(server_url) as pool:
         book = PostgresCallBook(pool)
-        keeper = await asyncpg.connect(database_url)
+        keeper = await asyncpg.connect(server_url)
         try:
             await keeper.execute("ALTER TABLE calls RENAME TO calls_elsewhere")
             with pytest.raises(StoreError, match="refused"):

@@ -75,10 +75,15 @@ class RedisBench:
         await self.client.aclose()
 
 
-@pytest.fixture(params=["redis", "memory"])
+SERVERS = {"redis": "redis_url", "rediss": "rediss_url"}
+"""Ways to the store, and the fixture of each."""
+
+
+@pytest.fixture(params=[*SERVERS, "memory"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the journal is; None for the twin."""
-    return str(request.getfixturevalue("redis_url")) if request.param == "redis" else None
+    at = SERVERS.get(request.param)
+    return None if at is None else str(request.getfixturevalue(at))
 
 
 def make_bench(url: str | None) -> Bench:

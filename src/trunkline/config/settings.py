@@ -25,6 +25,9 @@ from trunkline.errors import SettingsError
 
 PREFIX: Final = "TRUNKLINE_"
 
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+"""`…s` is TLS; `…+sentinel` asks the sentinels where the primary is. See docs/howto/stores.md."""
+
 KEY_FALLBACK: Final = "OPENAI_API_KEY"
 
 CALLS_TARGET: Final = 30
@@ -130,10 +133,12 @@ class Settings(BaseSettings):
             "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"
         ),
     )
-    redis_url: Annotated[SecretStr, _secret_url("redis", "rediss", "unix")] | None = Field(
+    redis_url: Annotated[SecretStr, _secret_url(*REDIS_SCHEMES)] | None = Field(
         None,
         description="The journal's store, Valkey or Redis. Not set: one is started under DATA_DIR.",
-        json_schema_extra=_expect("redis://…, rediss://… or unix://…"),
+        json_schema_extra=_expect(
+            "redis://…, rediss://…, unix://… or redis+sentinel://HOST,HOST/SERVICE"
+        ),
     )
     database_url: Annotated[SecretStr, _secret_url("postgresql", "postgres")] | None = Field(
         None,

@@ -19,10 +19,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split(url: str) -> SplitResult:
+def _plain(url: str) -> SplitResult:
     if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("expected a URL of printable ASCII")
-    parts = urlsplit(url)
+    return urlsplit(url)
+
+
+def _split(url: str) -> SplitResult:
+    parts = _plain(url)
     _ = parts.port  # Raises ValueError beyond 65535.
     return parts
 
@@ -68,8 +72,13 @@ def either_http(url: str) -> str:
 
 
 def check_store(url: str, schemes: Collection[str]) -> None:
-    """Raise ValueError unless the URL has one of the schemes and leads somewhere."""
-    parts = _split(url)
+    """Raise ValueError unless the URL has one of the schemes and leads somewhere.
+
+    It may name several hosts: those of a database and its standbys, or the sentinels.
+    """
+    parts = _plain(url)
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        _ = urlsplit(f"//{host}").port  # Raises ValueError beyond 65535.
     # PostgreSQL's URL may name no host: then the socket's folder is in its query.
     if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/") or parts.query):
         raise ValueError(f"expected {' or '.join(f'{scheme}://…' for scheme in schemes)}")

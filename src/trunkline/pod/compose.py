@@ -122,7 +122,8 @@ async def run_pod(
         client = redis.connect(redis_url)
         undo.push_async_callback(client.aclose)
         with naming("TRUNKLINE_REDIS_URL"):
-            await redis.check(client)
+            for doubt in await redis.check(client):
+                log.warning(LogName.SETTING_DOUBTFUL, hint=doubt)
         with naming("TRUNKLINE_DATABASE_URL"):
             pool = await postgres.connect(database_url)
             undo.push_async_callback(_close, pool)

@@ -6,6 +6,8 @@ from typing import Final, TypeAlias, cast
 
 import asyncpg
 
+from trunkline.adapters import tls
+from trunkline.adapters.postgres import address
 from trunkline.errors import SettingsError, StoreError
 
 SCHEMA_NEEDED: Final = "0001"
@@ -21,10 +23,8 @@ CONNECTIONS_MAX: Final = 4
 IDLE_S_MAX: Final = 300.0
 """After this an idle connection is closed: firewalls and PgBouncer drop them silently."""
 
-ABOUT_THE_SERVER: Final = ("08", "28", "3D", "53", "57")
-"""Classes of SQLSTATE whose messages speak of the server, and hold nothing of our rows."""
-
-URL_FORM: Final = "postgresql://USER@HOST:5432/DATABASE"
+ABOUT_THE_SERVER: Final = ("08", "25006", "28", "3D", "53", "57")
+"""Beginnings of SQLSTATE whose messages speak of the server, and hold nothing of our rows."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -39,7 +39,7 @@ async def connect(database_url: str, *, connections_max: int = CONNECTIONS_MAX) 
     """
     with opening(database_url):
         return await asyncpg.create_pool(
-            database_url,
+            **address.read(database_url),
             min_size=1,
             max_size=connections_max,
             timeout=CONNECT_S_MAX,
@@ -59,15 +59,15 @@ def opening(database_url: str) -> Iterator[None]:
         SettingsError: it is no URL of PostgreSQL; nothing of it is quoted.
         StoreError: as `store_errors`.
     """
-    if not database_url.startswith(("postgresql://", "postgres://")):
-        raise SettingsError(f"TRUNKLINE_DATABASE_URL is no URL of PostgreSQL: {URL_FORM}")
     try:
+        # Of the URL alone, so that what its files lack is not taken for the server's fault.
+        address.read(database_url)
         with store_errors():
             yield
     except ValueError:
         # The driver's word for a part that it can't read; the text, which may quote it, is cut off.
         raise SettingsError(
-            f"TRUNKLINE_DATABASE_URL has a part that can't be read: {URL_FORM}"
+            f"TRUNKLINE_DATABASE_URL has a part that can't be read: {address.FORM}"
         ) from None
 
 
@@ -89,7 +89,15 @@ def store_errors() -> Iterator[None]:
     except asyncpg.ClientConfigurationError as fault:
         raise ValueError from fault
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as fault:
-        raise StoreError(f"PostgreSQL can't be reached: {type(fault).__name__}") from fault
+        raise StoreError(f"PostgreSQL can't be reached: {_why(fault)}") from fault
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, asyncpg.TargetServerAttributeNotMatched):
+        return "no host of the URL is what its target_session_attrs asks for"
+    if type(fault) is ConnectionError and "rejected SSL" in str(fault):
+        return "it offers no TLS, and the URL's sslmode asks for it"
+    return tls.why(fault) or type(fault).__name__
 
 
 @contextlib.asynccontextmanager
@@ -118,10 +126,16 @@ async def check_schema(pool: Pool) -> None:
     """Whether the database is ready for this code.
 
     Raises:
-        SettingsError: it has not had a migration that we need; the text says the remedy.
+        SettingsError: it takes no writes, or has not had a migration that we need; the text says
+            the remedy.
         StoreError: it did not answer.
     """
     async with transaction(pool) as connection:
+        if await connection.fetchval("SELECT pg_is_in_recovery()"):
+            raise SettingsError(
+                "TRUNKLINE_DATABASE_URL: the database is a standby, which takes no writes: name"
+                " the primary, or all hosts and ?target_session_attrs=primary"
+            )
         revision = await schema_revision(connection)
     # Later revisions are fine: what a neighbour's `pre` adds, we can live with.
     if revision is None or revision < SCHEMA_NEEDED:

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from trunkline.adapters.postgres import address
 from trunkline.adapters.postgres.connect import CONNECT_S_MAX, opening, schema_revision
 from trunkline.errors import StoreError
 
@@ -46,7 +47,7 @@ async def migrate(database_url: str) -> Migrated:
     """
     with opening(database_url):
         connection = await asyncpg.connect(
-            database_url,
+            **address.read(database_url),
             timeout=CONNECT_S_MAX,
             command_timeout=MIGRATE_S_MAX,
             statement_cache_size=0,

@@ -2,57 +2,34 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import TypeAlias
 
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
+from redis.asyncio.sentinel import MasterNotFoundError
 
+from trunkline.adapters import tls
+from trunkline.adapters.redis import address, pools
+from trunkline.adapters.redis.pools import CONNECTIONS_MAX, STEP_S_MAX, Demoted
 from trunkline.errors import SettingsError, StoreError
 
-CONNECT_S_MAX: Final = 2.0
-COMMAND_S_MAX: Final = 2.0
-"""Time for one command's answer. Then the connection is thrown away: an answer that comes late
-must not be taken for the next command's."""
-
-STEP_S_MAX: Final = 5.0
-"""Time for one step of a port: a connection from the pool, connecting, the answer, one retry."""
-
-CONNECTIONS_MAX: Final = 16
-"""Connections of one process; further steps wait for one within their deadline."""
-
-RETRIES: Final = 1
-"""A pooled connection may have died with the store's restart; what we send may be sent twice."""
+Facts: TypeAlias = dict[str, object]
+"""What a store tells of itself, by its names in INFO."""
 
 
 def connect(url: str, *, connections_max: int = CONNECTIONS_MAX) -> Redis:
-    """A client for `redis://`, `rediss://` or `unix://`; connects when first used.
+    """A client for any URL that `address` reads; connects when first used.
 
+    After a failover it finds the new primary by itself: through the sentinels, or by the URL's
+    name. A step that falls into a failover is a `StoreError`, and its caller tries again.
     The caller closes it (`aclose`).
 
     Raises:
-        SettingsError: the URL can't be read. The text holds nothing of it: it may hold a password.
+        SettingsError: the URL can't be read or used. The text holds nothing of it: it may hold a
+            password.
     """
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections_max,
-            timeout=STEP_S_MAX,
-            socket_timeout=COMMAND_S_MAX,
-            socket_connect_timeout=CONNECT_S_MAX,
-            retry=Retry(NoBackoff(), RETRIES),
-        )
-        # Reads the options in the URL; a connection connects when it is first used.
-        pool.make_connection()  # type: ignore[no-untyped-call]  # redis leaves it untyped
-    except (ValueError, TypeError):
-        # The cause is cut off: its text may quote the URL.
-        raise SettingsError(
-            "TRUNKLINE_REDIS_URL is no URL of Redis: redis://HOST:PORT/0, rediss://… with TLS, or"
-            " unix:///PATH?db=0"
-        ) from None
-    return Redis.from_pool(pool)
+    return Redis.from_pool(pools.make(address.read(url), connections_max))
 
 
 @contextlib.asynccontextmanager
@@ -70,21 +47,66 @@ async def store_errors() -> AsyncIterator[None]:
     except exceptions.ResponseError as fault:
         # The kind, and not its text: an answer may quote what we sent.
         raise StoreError(f"Redis refused: {type(fault).__name__}") from fault
+    except exceptions.AuthenticationError as fault:
+        raise StoreError("Redis refused the URL's user or password") from fault
     except (exceptions.RedisError, OSError) as fault:
-        raise StoreError(f"Redis can't be reached: {type(fault).__name__}") from fault
+        raise StoreError(f"Redis can't be reached: {_why(fault)}") from fault
 
 
-async def check(client: Redis) -> None:
-    """Whether a store will do for journals.
+def _why(fault: Exception) -> str:
+    if isinstance(fault, MasterNotFoundError):
+        return "no sentinel that answers us has a primary of the URL's service"
+    if isinstance(fault, Demoted):
+        return "it has become a replica"
+    if isinstance(fault, exceptions.BusyLoadingError):
+        return "it is still loading its data"
+    if (told := tls.why(fault)) is not None:
+        return told
+    return type(tls.caused_by(fault, OSError) or fault).__name__
+
+
+async def check(client: Redis) -> tuple[str, ...]:
+    """Whether a store will do for journals; what it did not let us know, a line each.
+
+    INFO tells all. Where a managed store keeps it, or a part of it, to itself, ROLE and CONFIG GET
+    are asked.
 
     Raises:
         SettingsError: it is a cluster or a replica, or evicts keys; the text says the remedy.
         StoreError: it did not answer.
     """
-    async with store_errors():
-        refusal = refusal_of(await client.info())
-    if refusal is not None:
+    facts = await _told(_info(client)) or {}
+    if "role" not in facts:
+        facts |= await _told(_role(client)) or {}
+    if "maxmemory_policy" not in facts:
+        facts |= await _told(_policy(client)) or {}
+    if (refusal := refusal_of(facts)) is not None:
         raise SettingsError(f"TRUNKLINE_REDIS_URL: {refusal}")
+    return tuple(f"TRUNKLINE_REDIS_URL: {doubt}" for doubt in doubts_of(facts))
+
+
+async def _told(question: Coroutine[object, object, Facts]) -> Facts | None:
+    """The answer to a question; None if our user may not ask it."""
+    async with store_errors():
+        try:
+            return await question
+        except exceptions.ResponseError:
+            return None
+
+
+async def _info(client: Redis) -> Facts:
+    return dict(await client.info())
+
+
+async def _role(client: Redis) -> Facts:
+    role, *_ = await client.role()
+    return {"role": role.decode()}
+
+
+async def _policy(client: Redis) -> Facts:
+    answer = await client.config_get("maxmemory-policy")
+    policy = answer.get("maxmemory-policy")
+    return {} if policy is None else {"maxmemory_policy": policy}
 
 
 def refusal_of(facts: Mapping[str, object]) -> str | None:
@@ -94,6 +116,8 @@ def refusal_of(facts: Mapping[str, object]) -> str | None:
             "the store is a cluster, and our scripts touch several keys at once: name a primary"
             " with replicas"
         )
+    if facts.get("redis_mode") == "sentinel":
+        return "this is a sentinel: write redis+sentinel://HOST:PORT,HOST:PORT/SERVICE"
     if facts.get("role") == "slave":
         return "the store is a replica: name its primary"
     policy = facts.get("maxmemory_policy", "noeviction")
@@ -103,3 +127,16 @@ def refusal_of(facts: Mapping[str, object]) -> str | None:
             " is short: set it to noeviction"
         )
     return None
+
+
+def doubts_of(facts: Mapping[str, object]) -> tuple[str, ...]:
+    """What could not be asked, and so is the operator's to know."""
+    doubts = []
+    if "maxmemory_policy" not in facts:
+        doubts.append(
+            "the store tells us neither INFO nor CONFIG GET maxmemory-policy: make sure that it is"
+            " noeviction, or live calls are thrown away when memory is short"
+        )
+    if "role" not in facts:
+        doubts.append("the store does not tell whether it is a replica: make sure that it is none")
+    return tuple(doubts)
