@@ -38,6 +38,11 @@ format: setup ## Write the code as the formatter wants it.
 test: setup ## Every test: machines, codecs, stores, and whole calls over real sockets.
 	$(BIN)/pytest -n 3 --dist loadfile  # Most of them wait for calls that take their time.
 
+.PHONY: test-stores
+test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is skipped.
+	@for program in redis-server pgbouncer; do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || { echo "$$program is missing: apt-get install redis-server pgbouncer"; exit 1; }; done
+	$(BIN)/pytest tests/stores tests/contract tests/adapters/redis tests/adapters/postgres
+
 .PHONY: demo
 demo: setup ## See one pod answer simulated callers, with real stores.
 	$(BIN)/trunkline demo

@@ -223,6 +223,8 @@ def asking(port: int, password: str, certificates: Certificates | None) -> Itera
         password=password,
         ssl=certificates is not None,
         ssl_ca_certs=str(certificates.ca) if certificates else None,
+        ssl_certfile=str(certificates.client) if certificates else None,
+        ssl_keyfile=str(certificates.client) if certificates else None,
         socket_timeout=1,
     ) as client:
         yield client

@@ -1,11 +1,26 @@
 import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import anyio.abc
 import pytest
 from redis import exceptions
+from redis.asyncio import Redis
 
-from trunkline.adapters.redis.connect import check, connect, refusal_of, store_errors
+from chains import CALL, WHOLE_CALL, chain
+from trunkline.adapters.redis.connect import (
+    check,
+    connect,
+    doubts_of,
+    refusal_of,
+    store_errors,
+)
+from trunkline.adapters.redis.journal import RedisJournal
+from trunkline.core.ids import Incarnation, PodName
+from trunkline.core.record import Head
 from trunkline.errors import SettingsError, StoreError
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +54,98 @@ async def test_a_replica_is_refused(redis_url: str) -> None:
         finally:
             await client.replicaof("NO", "ONE")
         await check(client)
+
+
+@contextlib.asynccontextmanager
+async def guest(redis_url: str, *rules: str) -> AsyncIterator[Redis]:
+    """A client whose user has these rules of ACL SETUSER."""
+    commands = (("SETUSER", "guest", "on", ">pw", *rules), ("DELUSER", "guest"))
+    async with connect(redis_url) as owner:
+        await owner.execute_command("ACL", *commands[0])  # type: ignore[no-untyped-call]
+        try:
+            async with connect(redis_url.replace("unix://", "unix://guest:pw@")) as client:
+                yield client
+        finally:
+            await owner.execute_command("ACL", *commands[1])  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("kept", ["-config", "-info", "-info -role"])
+async def test_a_store_that_keeps_some_of_it_to_itself(redis_url: str, kept: str) -> None:
+    """Managed stores forbid CONFIG, some INFO: what one keeps, another question tells."""
+    async with (
+        connect(redis_url) as owner,
+        guest(redis_url, "~*", "+@all", *kept.split()) as client,
+    ):
+        assert len(await check(client)) == ("-role" in kept)
+        await owner.config_set("maxmemory-policy", "volatile-lru")
+        try:
+            with pytest.raises(SettingsError, match="volatile-lru"):
+                await check(client)
+        finally:
+            await owner.config_set("maxmemory-policy", "noeviction")
+
+
+async def test_a_store_that_tells_nothing_is_doubted_and_used(redis_url: str) -> None:
+    """The pod starts; each doubt is a line that names the setting and what to make sure of."""
+    async with guest(redis_url, "~*", "+@all", "-info", "-config", "-role") as client:
+        policy, role = await check(client)
+    assert policy.startswith("TRUNKLINE_REDIS_URL: the store tells us neither INFO nor CONFIG GET")
+    assert role.startswith("TRUNKLINE_REDIS_URL: the store does not tell whether it is a replica")
+    assert doubts_of({"role": "master", "maxmemory_policy": "noeviction"}) == ()
+
+
+async def test_the_least_that_a_user_must_be_let(redis_url: str) -> None:
+    """The rule of docs/howto/stores.md is enough for a call's whole journal."""
+    page = Path(__file__).parents[3] / "docs" / "howto" / "stores.md"
+    rule = re.search(r"ACL SETUSER calls on >PASSWORD (.+)", page.read_text())
+    assert rule is not None
+    async with guest(redis_url, *rule[1].split()) as client:
+        assert await check(client) == ()
+        journal = RedisJournal(client)
+        opening = await journal.open_call(CALL, PodName("pod-0"), Incarnation("a"))
+        await journal.append(CALL, opening.epoch, Head(), chain(CALL, *WHOLE_CALL))
+        await journal.resume_call(CALL, opening.epoch, PodName("pod-1"), Incarnation("b"))
+        assert await journal.read(CALL) == chain(CALL, *WHOLE_CALL)
+        await journal.forget_call(CALL)
+        with pytest.raises(StoreError, match="NoPermissionError"):
+            async with store_errors():
+                await client.get("a-key-of-others")
+
+
+async def test_a_wrong_password_is_told(redis_url: str) -> None:
+    """In one line, without it."""
+    async with connect(redis_url.replace("unix://", f"unix://guest:{PASSWORD}@")) as client:
+        with pytest.raises(StoreError, match="it refused the URL's user or password") as caught:
+            await check(client)
+    assert PASSWORD not in str(caught.value)
+
+
+async def test_a_store_that_becomes_a_replica_is_left(redis_url: str) -> None:
+    """A write there fails, the connection is dropped; the next step looks the name up again."""
+    async with connect(redis_url, connections_max=1) as client, connect(redis_url) as owner:
+        journal = RedisJournal(client)
+        await check(client)
+        first = await client.client_id()
+        await owner.replicaof("127.0.0.1", "1")
+        try:
+            with pytest.raises(StoreError, match="can't be reached: it has become a replica"):
+                await journal.open_call(CALL, PodName("pod-0"), Incarnation("a"))
+        finally:
+            await owner.replicaof("NO", "ONE")
+        await journal.open_call(CALL, PodName("pod-0"), Incarnation("a"))
+        assert await client.client_id() > first
+
+
+async def test_a_store_that_is_loading_is_away() -> None:
+    """It will answer soon: whoever asks tries again."""
+    with pytest.raises(StoreError, match="can't be reached: it is still loading its data"):
+        async with store_errors():
+            raise exceptions.BusyLoadingError
+
+
+def test_a_sentinel_is_no_store() -> None:
+    """Its address belongs into another form of the URL."""
+    assert "redis+sentinel://" in str(refusal_of({"redis_mode": "sentinel"}))
 
 
 def test_a_cluster_is_refused() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -16,6 +16,14 @@ from trunkline.errors import SettingsError, StoreError
 
 Facts: TypeAlias = dict[str, object]
 """What a store tells of itself, by its names in INFO."""
+
+REASONS: Final[Mapping[type[Exception], str]] = {
+    exceptions.AuthenticationError: "it refused the URL's user or password",
+    exceptions.BusyLoadingError: "it is still loading its data",
+    Demoted: "it has become a replica",
+    MasterNotFoundError: "no sentinel answers us with a primary of the URL's service",
+}
+"""What the driver's faults say to an operator; any other is told by its kind."""
 
 
 def connect(url: str, *, connections_max: int = CONNECTIONS_MAX) -> Redis:
@@ -47,22 +55,15 @@ async def store_errors() -> AsyncIterator[None]:
     except exceptions.ResponseError as fault:
         # The kind, and not its text: an answer may quote what we sent.
         raise StoreError(f"Redis refused: {type(fault).__name__}") from fault
-    except exceptions.AuthenticationError as fault:
-        raise StoreError("Redis refused the URL's user or password") from fault
     except (exceptions.RedisError, OSError) as fault:
         raise StoreError(f"Redis can't be reached: {_why(fault)}") from fault
 
 
 def _why(fault: Exception) -> str:
-    if isinstance(fault, MasterNotFoundError):
-        return "no sentinel that answers us has a primary of the URL's service"
-    if isinstance(fault, Demoted):
-        return "it has become a replica"
-    if isinstance(fault, exceptions.BusyLoadingError):
-        return "it is still loading its data"
-    if (told := tls.why(fault)) is not None:
-        return told
-    return type(tls.caused_by(fault, OSError) or fault).__name__
+    for kind, told in REASONS.items():
+        if tls.caused_by(fault, kind) is not None:
+            return told
+    return tls.why(fault) or type(tls.caused_by(fault, OSError) or fault).__name__
 
 
 async def check(client: Redis) -> tuple[str, ...]:
