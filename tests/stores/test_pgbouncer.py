@@ -6,11 +6,13 @@ import itertools
 import asyncpg
 import pytest
 
+from acceptance.scene import scene
 from chains import CALL, OTHER_CALL, WHOLE_CALL, chain
 from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.adapters.postgres.connect import check_schema, connect, transaction
 from trunkline.adapters.postgres.migrate import head, migrate
 from trunkline.errors import SettingsError, StoreError
+from trunkline.sim.caller import HangUp, Listen
 
 pytestmark = pytest.mark.anyio
 NUMBERS = itertools.count()
@@ -92,3 +94,12 @@ async def test_tls_that_is_asked_for_and_not_offered(pgbouncer_url: str) -> None
         await connect(f"{pgbouncer_url}?sslmode=require")
     with pytest.raises(SettingsError, match="needs sslmode=verify-full"):
         await connect(f"{pgbouncer_url}?sslmode=require&sslrootcert=system")
+
+
+async def test_a_whole_pod_behind_it(rediss_url: str, pgbouncer_url: str) -> None:
+    """With its journal by TLS: a call is answered, and is in the log."""
+    async with scene(rediss_url, pgbouncer_url) as here:
+        report = await here.call(Listen(), HangUp())
+        entries = await here.entries(report.sid)
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert entries[-1].kind == "call_ended"

