@@ -117,7 +117,8 @@ def refusal_of(facts: Mapping[str, object]) -> str | None:
             "the store is a cluster, and our scripts touch several keys at once: name a primary"
             " with replicas"
         )
-    if facts.get("redis_mode") == "sentinel":
+    # Valkey has another name for the mode than Redis.
+    if "sentinel" in {facts.get(name) for name in ("redis_mode", "server_mode", "role")}:
         return "this is a sentinel: write redis+sentinel://HOST:PORT,HOST:PORT/SERVICE"
     if facts.get("role") == "slave":
         return "the store is a replica: name its primary"
