@@ -47,13 +47,19 @@ class Role:
 
 @dataclass(frozen=True)
 class Played:
-    """One call. `session` is None where no session said or heard anything."""
+    """One call. `sessions` are those that said or heard something, in their order."""
 
     report: CallReport
     row: LoggedCall
     entries: Sequence[Entry]
     facts: Sequence[Fact]
-    session: SessionRecord | None
+    sessions: Sequence[SessionRecord]
+
+    @property
+    def session(self) -> SessionRecord | None:
+        """Its only session; None where none said or heard anything."""
+        assert len(self.sessions) <= 1, "one call's items came from several sessions"
+        return self.sessions[0] if self.sessions else None
 
     def of(self, kind: type[_Kind]) -> list[_Kind]:
         """The call's facts of one kind, in order."""
@@ -87,13 +93,15 @@ class Played:
 
     def agrees(self, *, ours: Sequence[bytes] = ()) -> None:
         """All ends tell the same call. `ours` is the audio that the pod played of its own."""
-        self._is_whole()
-        if self.session is not None:
-            self._model_was_treated_well(self.session)
-            self._sounds_are_the_models(self.session, ours)
-            self._words_are_the_callers(self.session)
+        self.is_whole()
+        self._sounds_are_the_models(ours)
+        for session in self.sessions:
+            self._model_was_treated_well(session)
+        if len(self.sessions) == 1:
+            self._tools_are_the_models(self.sessions[0])
+            self._words_are_the_callers(self.sessions[0])
 
-    def _is_whole(self) -> None:
+    def is_whole(self) -> None:
         """The chain verifies, has one beginning and one end; the carrier has no complaint."""
         verify(self.report.sid, self.entries)
         assert self.kinds[0] == "call_received"
@@ -109,15 +117,18 @@ class Played:
         assert not session.errors
         assert not session.format_mismatch
         assert session.closed_at is not None
+
+    def _tools_are_the_models(self, session: SessionRecord) -> None:
+        """What was called was run or refused, and answered, each once."""
         answered = [fact for fact in self.of(ToolFinished) if fact.output != wording.CANCELLED]
         assert list(session.outputs) == [(fact.call_id, fact.output) for fact in answered]
         whole = iter(session.calls)
         assert all((fact.name, fact.arguments) in whole for fact in self.of(ToolCalled))
 
-    def _sounds_are_the_models(self, session: SessionRecord, ours: Sequence[bytes]) -> None:
+    def _sounds_are_the_models(self, ours: Sequence[bytes]) -> None:
         """What was played is what was sent, whole, but for items that were broken into."""
         assert len(self.spoken) == self.report.bytes_played
-        pieces = [self._piece(item) for item in session.said]
+        pieces = [self._piece(item) for session in self.sessions for item in session.said]
         found = lengths(self.spoken, pieces, ours)
         assert found is not None, (
             f"{len(self.spoken) // BYTES_PER_MS} ms were played, and are not these items: "
@@ -223,19 +234,22 @@ async def seen(here: Stage, report: CallReport) -> Played:
     """What every end knows of a call that is over."""
     entries = await here.entries(report.sid)
     told = [msgspec.json.decode(entry.payload, type=facts.Fact) for entry in entries]
-    return Played(report, await here.logged(report.sid), entries, told, session_of(here, told))
+    return Played(report, await here.logged(report.sid), entries, told, sessions_of(here, told))
 
 
-def session_of(here: Stage, told: Sequence[Fact]) -> SessionRecord | None:
-    """The session whose items these facts name. There is one for each call, or none."""
-    items = {fact.item_id for fact in told if isinstance(fact, AgentSaid | CallerSaid | BargedIn)}
-    found = [
-        record
-        for record in here.sessions()
-        if items & ({one.item_id for one in record.said} | {one.item_id for one in record.heard})
-    ]
-    assert len(found) <= 1, "one call's items came from several sessions"
-    return found[0] if found else None
+def sessions_of(here: Stage, told: Sequence[Fact]) -> list[SessionRecord]:
+    """The sessions whose items these facts name, in the order in which they are named."""
+    kinds = AgentSaid | CallerSaid | BargedIn
+    items = [fact.item_id for fact in told if isinstance(fact, kinds)]
+    owners: dict[str, SessionRecord] = {}
+    for record in here.sessions():
+        owners |= dict.fromkeys((one.item_id for one in record.said), record)
+        owners |= dict.fromkeys((one.item_id for one in record.heard), record)
+    found: list[SessionRecord] = []
+    for item in items:
+        if item in owners and owners[item] not in found:
+            found.append(owners[item])
+    return found
 
 
 def counted(metrics: str, name: str, **labels: str) -> float:

@@ -6,6 +6,7 @@ All calls are made once, at the same time, in one scene; each test tells one of 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,8 +22,10 @@ from trunkline.core.facts import (
     BargedIn,
     CallEnded,
     CallerSaid,
+    DeadAir,
     DigitsPressed,
     DigitsSent,
+    FallbackPlayed,
     HandedOff,
     SessionLost,
     SessionOpened,
@@ -39,7 +42,8 @@ from trunkline.sim.realtime.record import SessionRecord
 from trunkline.sim.realtime.script import Rule, ScriptedBrain, ScriptedCall
 from trunkline.sim.serve_realtime import RealtimeSimulator
 from trunkline.sim.speech import recorded, words_of
-from trunkline.wire import g711
+from trunkline.wire import g711, wav
+from trunkline.wire.realtime.items import InputText, Item, Message, OutputText
 
 CLINIC, SHOP, IDLE, BRIEF = (f"+1555010000{last}" for last in (1, 2, 3, 4))
 (
@@ -49,6 +53,10 @@ CLINIC, SHOP, IDLE, BRIEF = (f"+1555010000{last}" for last in (1, 2, 3, 4))
 POLL_S: Final = 0.02
 
 FILLER: Final = recorded().clips["one moment please"]
+
+SCRIPT: Final = wav.decode(
+    (files("trunkline.pod") / "voice" / "en-fallback.wav").read_bytes()
+).audio
 
 HEAR: Final = Listen(until_silence_ms=300)
 """Long enough for a pause between words, short enough to keep the file short."""
@@ -99,8 +107,12 @@ ROLES: Final = {
     "hung up on": Role(SHOP, (HEAR, Say("tell me a story"), Pause(1500), HangUp())),
     "refused": Role(REFUSED, (WaitForHangUp(),)),
     "silent": Role(SILENT, (WaitForHangUp(),)),
-    "dropped": Role(DROPPED, (HEAR, Say("tell me a story"), WaitForHangUp())),
-    "expired": Role(EXPIRED, (HEAR, Say("this is caller two"), WaitForHangUp())),
+    "dropped": Role(
+        DROPPED, (HEAR, Say("tell me a story"), HEAR, Say("this is caller three"), HEAR, HangUp())
+    ),
+    "expired": Role(
+        EXPIRED, (HEAR, Say("tell me a story"), HEAR, Say("this is caller two"), HEAR, HangUp())
+    ),
     "hung": Role(HUNG, (Pause(2200), Say("this is caller nine"), HEAR, HangUp())),
     "unwritten": Role(
         UNWRITTEN,
@@ -206,13 +218,18 @@ async def _play(stores: EmbeddedStores) -> Evening:
 
 
 async def _break(model: RealtimeSimulator, how: Literal["reset", "expire"]) -> None:
-    """Break the session that is in the middle of its second answer."""
-    while not (names := [one.name for one in model.records if len(one.said) > 1]):  # noqa: ASYNC110 - the far end tells nobody
+    """Break the session that is in the middle of its second answer, the question written down."""
+    while not (names := [one.name for one in model.records if half_said(one)]):  # noqa: ASYNC110 - the far end tells nobody
         await asyncio.sleep(POLL_S)
     if how == "reset":
         model.reset(names[0])
     else:
         model.expire(names[0])
+
+
+def half_said(session: SessionRecord) -> bool:
+    """Whether its second answer is half out."""
+    return len(session.said) > 1 and session.said[1].audio_ms > 3000
 
 
 def test_a_whole_call(evening: Evening) -> None:
@@ -306,7 +323,8 @@ def test_a_slow_tool_is_bridged(evening: Evening) -> None:
         "it is in stock",
     ]
     assert not call.model.events.keys() & {"TruncateItem", "DeleteItem"}
-    assert evening.count("fillers_total") == 1
+    silences = sum(len(other.of(DeadAir)) for other in evening.calls.values())
+    assert evening.count("fillers_total") == 1 + silences
 
 
 def test_tools_run_side_by_side(evening: Evening) -> None:
@@ -425,37 +443,62 @@ def test_a_caller_hangs_up_on_a_reply(evening: Evening) -> None:
 
 
 def test_the_model_refuses(evening: Evening) -> None:
-    """No session could be had (429): the caller gets the number's overflow action."""
+    """No session could be had (429): the fallback script, then the number's overflow action."""
     call = evening.calls["refused"]
-    call.agrees()
-    assert call.session is None
-    assert call.of(SessionLost) == [SessionLost("rate_limited")]
-    assert call.ended == ("failed", "model_lost")
-    assert call.report.transcript == (("carrier", "All our lines are busy."),)
+    call.agrees(ours=[SCRIPT])
+    assert not call.sessions
+    (played,) = call.of(FallbackPlayed)
+    assert played.cause in {"rate_limited", "breaker_open"}
+    assert call.ended == ("failed", "model_away")
+    assert call.report.transcript[-1] == ("carrier", "All our lines are busy.")
     assert evening.count("realtime_failures_total", reason="rate_limited") > 0
 
 
 def test_the_model_takes_no_settings(evening: Evening) -> None:
-    """A session that opens and answers nothing: given up in time, overflow action."""
+    """Sessions that open and answer nothing: a filler, the script, the overflow action."""
     call = evening.calls["silent"]
-    call.agrees()
-    assert len(call.of(SessionOpened)) == 1
-    assert call.ended == ("failed", "model_timeout")
-    assert call.report.transcript == (("carrier", "Please leave a message."),)
+    call.agrees(ours=[FILLER, SCRIPT])
+    assert not call.sessions
+    assert {fact.reason for fact in call.of(SessionLost)} == {"timeout"}
+    assert len(call.of(SessionOpened)) > 1
+    assert [fact.cause for fact in call.of(DeadAir)] == ["answer"]
+    assert call.ended == ("failed", "model_away")
+    assert call.report.transcript[-1] == ("carrier", "Please leave a message.")
 
 
 @pytest.mark.parametrize(
-    ("name", "reason", "dialled"),
-    [("dropped", "closed", "+15550100021"), ("expired", "going_away", "+15550100022")],
+    ("name", "reason", "words"),
+    [
+        ("dropped", "closed", "this is caller three"),
+        ("expired", "session_expired", "this is caller two"),
+    ],
 )
-def test_the_model_is_lost(evening: Evening, name: str, reason: str, dialled: str) -> None:
-    """A session that breaks in mid-word ends the call; the caller is put through to a person."""
+def test_the_model_is_lost(evening: Evening, name: str, reason: str, words: str) -> None:
+    """A session breaks in mid-word: the next one knows what was said, goes on, and listens."""
     call = evening.calls[name]
     call.agrees()
     assert call.of(SessionLost) == [SessionLost(reason)]
-    assert call.ended == ("failed", "model_lost")
-    assert call.report.dialled == (dialled,)
-    assert call.report.ended_by == "agent"
+    assert not call.of(FallbackPlayed)
+    first, second = call.sessions
+    assert [turn.text for turn in first.heard] == ["tell me a story"]
+    assert [turn.text for turn in second.heard] == [words]
+    assert call.report.transcript[-1] == ("agent", f"i heard {words}")
+    assert call.ended == ("caller_ended", "stop")
+    told = [ask for ask in BRAIN.asks if wording.GO_ON_AFTER_LOSS in ask.asked]
+    assert any(
+        texts(ask.items)[:2] == ["thank you for calling sales", "tell me a story"] for ask in told
+    )
+
+
+def texts(items: Sequence[Item]) -> list[str]:
+    """The words of text that a session was told or has said."""
+    return [
+        content.text
+        for item in items
+        if isinstance(item, Message)
+        for content in item.content
+        if isinstance(content, InputText | OutputText)
+    ]
 
 
 def test_a_response_hangs(evening: Evening) -> None:
@@ -483,14 +526,14 @@ def test_words_that_could_not_be_written_down(evening: Evening) -> None:
 
 
 def test_arguments_that_were_cut_off(evening: Evening) -> None:
-    """Half a function call is never run; the whole one that follows is, once."""
+    """Half a function call is never run, and the model is told; the whole one that follows is."""
     call = evening.calls["cut"]
     call.agrees()
-    (called,) = call.of(ToolCalled)
-    (cut, whole) = call.model.calls
-    assert cut == ("find_prices", "{")
-    assert whole == (called.name, called.arguments)
-    assert len(call.model.outputs) == 1
+    cut, whole = call.of(ToolFinished)
+    assert (cut.ok, cut.output) == (False, wording.CUT_OFF)
+    assert whole.ok
+    assert call.model.calls[0] == ("find_prices", "{")
+    assert len(call.model.outputs) == 2
     assert call.report.transcript[-1] == ("agent", "the price is ninety dollars")
 
 
@@ -503,13 +546,17 @@ def test_a_response_fails_once(evening: Evening) -> None:
 
 
 def test_responses_fail_for_ever(evening: Evening) -> None:
-    """Three in a row: the session is given up, and the overflow action follows."""
+    """It is asked for again and again while the caller hears the script and fillers; then the
+    overflow action follows.
+    """
     call = evening.calls["failing"]
-    call.agrees()
-    assert call.ended == ("failed", "response_failed")
+    call.is_whole()
+    assert len(call.of(FallbackPlayed)) == 1
+    assert call.ended == ("failed", "model_away")
     assert call.report.ended_by == "agent"
     (session,) = [one for one in evening.failing if one.responses]
-    assert session.responses == {"failed": 3}
+    assert session.responses["failed"] >= 5
+    assert set(session.responses) == {"failed"}
 
 
 def test_nothing_was_dropped_on_the_way(evening: Evening) -> None:
@@ -522,4 +569,4 @@ def test_nothing_was_dropped_on_the_way(evening: Evening) -> None:
     assert evening.count("streams_total") == len(ROLES)
     assert evening.count("calls_total") == len(ROLES)
     for call in evening.calls.values():
-        assert call.session is None or (call.session.closed_at is not None)
+        assert all(session.closed_at is not None for session in call.sessions)
