@@ -35,6 +35,7 @@ from trunkline.core.pool_events import (
 )
 from trunkline.core.pool_states import State
 from trunkline.errors import ModelError, ModelProtocolError
+from trunkline.pod.alarm import Alarm
 from trunkline.ports import FrameListener, LossListener, ModelDoor, ModelSession
 from trunkline.wire.realtime import server
 
@@ -124,7 +125,7 @@ class Door:
         self._sessions: dict[SessionNo, ModelSession] = {}
         self._waiters: dict[WaiterNo, asyncio.Future[Acquired]] = {}
         self._callers = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Alarm(self._tick)
         self._closed = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -141,8 +142,7 @@ class Door:
             finally:
                 self._receive(Closing())
                 self._tasks = None
-                if self._timer is not None:
-                    self._timer.cancel()
+                self._timer.stop()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._shutdown_s_max):
                         await self._until_empty()
@@ -220,7 +220,6 @@ class Door:
         self._changed.set()
 
     def _tick(self) -> None:
-        self._timer = None
         self._perform(self._pool.tick(_now()))
 
     def _perform(self, actions: list[PoolAction]) -> None:
@@ -246,13 +245,8 @@ class Door:
     def _arm(self) -> None:
         """One timer, set anew only when it would fire too late."""
         deadline = self._pool.deadline()
-        if deadline is None:
-            return
-        if self._timer is not None:
-            if self._timer.when() <= deadline:
-                return
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
+        if deadline is not None:
+            self._timer.set(deadline)
 
     # Acting.
 

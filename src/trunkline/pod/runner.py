@@ -40,6 +40,7 @@ from trunkline.call.plan import CallPlan
 from trunkline.core import facts
 from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.core.ids import CallSid, StreamSid
+from trunkline.pod.alarm import Alarm
 from trunkline.pod.seat import ModelSeat
 from trunkline.pod.surroundings import SessionDoor, StreamSocket, Surroundings, Toolbox
 from trunkline.telemetry.logs import LogName
@@ -88,7 +89,7 @@ class CallRunner:
         self._running_tasks: set[asyncio.Task[None]] = set()
         self._waiting: list[tuple[Work, str]] = []
         self._running_tools: dict[str, asyncio.Task[None]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Alarm(self._tick)
 
     @property
     def phase(self) -> str:
@@ -97,7 +98,7 @@ class CallRunner:
 
     def deadline(self) -> float | None:
         """When the call's timer fires next, if it is set."""
-        return None if self._timer is None else self._timer.when()
+        return self._timer.at
 
     async def run(self) -> None:
         """Carry the call to its end, and leave nothing of it behind. A bug ends this call only."""
@@ -120,7 +121,7 @@ class CallRunner:
             self.ended = EndCall(Outcome.FAILED, "abandoned")
         self._tasks = None
         self._waiting.clear()
-        self._disarm()
+        self._timer.stop()
         self._model.leave()
         if self._socket is not None:
             self._socket.close()
@@ -170,7 +171,6 @@ class CallRunner:
             self._act(event)
 
     def _tick(self) -> None:
-        self._timer = None
         if self.ended is None:
             self._act(None)
 
@@ -273,7 +273,7 @@ class CallRunner:
 
     def _end(self, end: EndCall) -> None:
         self.ended = end
-        self._disarm()
+        self._timer.stop()
         self._over.set()
 
     def _start(self, work: Work, name: str) -> asyncio.Task[None] | None:
@@ -296,18 +296,8 @@ class CallRunner:
 
     def _arm(self) -> None:
         deadline = self._machine.deadline()
-        if deadline is None or self.ended is not None:
-            return
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._tick)
-        elif deadline < self._timer.when():
-            self._timer.cancel()
-            self._timer = self._loop.call_at(deadline, self._tick)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if deadline is not None and self.ended is None:
+            self._timer.set(deadline)
 
     # Tools.
 
