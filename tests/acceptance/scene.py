@@ -24,6 +24,7 @@ from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.config import settings
 from trunkline.config.file import ConfigFile, read
 from trunkline.config.settings import Settings
+from trunkline.config.source import Source
 from trunkline.core import facts
 from trunkline.core.facts import Fact
 from trunkline.core.ids import CallSid
@@ -151,11 +152,13 @@ async def scene(
     model: RealtimeSimOptions | None = None,
     brain: Brain | None = None,
     more_models: Mapping[str, RealtimeSimOptions] | None = None,
+    watched: Path | None = None,
     seed: int = 1,
 ) -> AsyncIterator[Scene]:
     """Play in it, then see that nothing is left.
 
-    Of `more_models` each is served too; `@NAME@` in the config stands for its address.
+    Of `more_models` each is served too; `@NAME@` in the config stands for its address. The config
+    is written to `watched`, where there is one: the pod reads it again when it changes.
     """
     loop = asyncio.get_running_loop()
     content = CONFIG.read_text() if config is None else config
@@ -168,11 +171,11 @@ async def scene(
             more[name] = await far.enter_async_context(serving)
             content = content.replace(f"@{name}@", more[name].url)
         given, sockets = _settings(realtime.url, environ or {})
-        file = read(content.encode(), CONFIG)
+        file, source = _config(content, watched)
         ready: asyncio.Future[Pod] = loop.create_future()
         async with asyncio.timeout(SCENE_S_MAX), asyncio.TaskGroup() as tasks:
             running = tasks.create_task(
-                _run(given, file, sockets, redis_url, database_url, ready.set_result)
+                _run(given, file, source, sockets, redis_url, database_url, ready.set_result)
             )
             pod = await ready
             pool = await postgres.connect(database_url)
@@ -201,6 +204,14 @@ async def scene(
                 pod.stop()
 
 
+def _config(content: str, watched: Path | None) -> tuple[ConfigFile, Source | None]:
+    if watched is None:
+        return read(content.encode(), CONFIG), None
+    watched.write_text(content)
+    source = Source(watched, {})
+    return source.load().file, source
+
+
 def _settings(realtime_url: str, environ: Mapping[str, str]) -> tuple[Settings, compose.Sockets]:
     given = {
         "TRUNKLINE_HOST": "127.0.0.1",
@@ -225,6 +236,7 @@ def _settings(realtime_url: str, environ: Mapping[str, str]) -> tuple[Settings, 
 async def _run(
     given: Settings,
     file: ConfigFile,
+    source: Source | None,
     sockets: compose.Sockets,
     redis_url: str,
     database_url: str,
@@ -238,6 +250,7 @@ async def _run(
             sockets=sockets,
             redis_url=redis_url,
             database_url=database_url,
+            source=source,
             on_ready=on_ready,
         )
     finally:

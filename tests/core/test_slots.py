@@ -1,13 +1,18 @@
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from trunkline.core.facts import Direction
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import (
     INBOUND_HOLD_S,
     NEXT,
     Binding,
+    Bounds,
     Full,
     FullReason,
     PodSlots,
@@ -253,3 +258,207 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=2000, stateful_step_count=20, deadline=None)
+
+
+# Whose calls they are.
+
+CLINIC = Bounds(1, "clinic", "health", tenant_calls_max=2, outbound_calls_max=1)
+DENTIST = Bounds(1, "dentist", "health", vertical_calls_max=3)
+
+
+def test_a_tenant_has_so_many_calls_at_once() -> None:
+    """Both directions together; another's calls do not count, and neither do nobody's."""
+    slots = PodSlots(9)
+    assert isinstance(slots.reserve(ONE, E1, 0.0, bounds=CLINIC), Reserved)
+    assert isinstance(slots.reserve(TWO, E1, 0.0, direction="outbound", bounds=CLINIC), Reserved)
+    assert slots.reserve(THREE, E1, 0.0, bounds=CLINIC) == Full(FullReason.TENANT_FULL)
+    assert isinstance(slots.reserve(THREE, E1, 0.0, bounds=DENTIST), Reserved)
+    assert isinstance(slots.reserve(CallSid("CA4"), E1, 0.0), Reserved)
+    slots.release(ONE)
+    assert isinstance(slots.reserve(CallSid("CA5"), E1, 0.0, bounds=CLINIC), Reserved)
+
+
+def test_fewer_of_them_may_be_placed() -> None:
+    """The outbound limit binds placed calls only."""
+    slots = PodSlots(9)
+    assert isinstance(slots.reserve(ONE, E1, 0.0, direction="outbound", bounds=CLINIC), Reserved)
+    refused = slots.reserve(TWO, E1, 0.0, direction="outbound", bounds=CLINIC)
+    assert refused == Full(FullReason.OUTBOUND_FULL)
+    assert isinstance(slots.reserve(TWO, E1, 0.0, bounds=CLINIC), Reserved)
+
+
+def test_a_vertical_s_tenants_share_its_limit() -> None:
+    """And of two limits that are reached the wider one is named."""
+    slots = PodSlots(9)
+    clinic = replace(CLINIC, vertical_calls_max=2)
+    slots.reserve(ONE, E1, 0.0, bounds=DENTIST)
+    slots.reserve(TWO, E1, 0.0, bounds=clinic)
+    assert slots.reserve(THREE, E1, 0.0, bounds=clinic) == Full(FullReason.VERTICAL_FULL)
+    full = PodSlots(1)
+    full.reserve(ONE, E1, 0.0, bounds=replace(CLINIC, tenant_calls_max=1))
+    assert full.reserve(TWO, E1, 0.0, bounds=CLINIC) == Full(FullReason.CAP)
+
+
+def test_a_resume_counts_once_whatever_the_limit() -> None:
+    """Its limit was lowered to nothing meanwhile, and its number moved to another tenant."""
+    slots = PodSlots(9)
+    slots.reserve(ONE, E1, 0.0, bounds=CLINIC)
+    slots.bind(ONE, E1, 1.0)
+    closed = replace(CLINIC, version=2, tenant_calls_max=0)
+    assert isinstance(slots.reserve(ONE, E2, 2.0, bounds=closed), Reserved)
+    assert isinstance(slots.reserve(ONE, E3, 3.0, bounds=DENTIST), Reserved)
+    assert slots.held_of(tenant="clinic") == 1
+    assert slots.held_of(tenant="dentist") == 0
+    assert slots.reserve(TWO, E1, 3.0, bounds=CLINIC) == Full(FullReason.TENANT_FULL)
+
+
+def test_the_newest_version_s_limits_count() -> None:
+    """Whichever comes last; of one version, what was told last."""
+    slots = PodSlots(9)
+    newer = replace(CLINIC, version=2, tenant_calls_max=1)
+    slots.reserve(ONE, E1, 0.0, bounds=newer)
+    assert slots.reserve(TWO, E1, 0.0, bounds=CLINIC) == Full(FullReason.TENANT_FULL)
+    same = replace(newer, tenant_calls_max=None)
+    assert isinstance(slots.reserve(TWO, E1, 0.0, bounds=same), Reserved)
+
+
+limits = st.sampled_from([None, 0, 1, 2, 3])
+
+
+@dataclass
+class Held:
+    """A call that should have a slot."""
+
+    tenant: str
+    vertical: str
+    direction: Direction
+    over_at: float | None
+
+
+class LimitHistories(RuleBasedStateMachine):
+    """Long histories of two verticals with two tenants each, whose limits change."""
+
+    CALLS_MAX = 6
+    VERTICAL_OF: ClassVar = {"": "", "a1": "a", "a2": "a", "b1": "b", "b2": "b"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = PodSlots(self.CALLS_MAX)
+        self.now = 0.0
+        self.held: dict[CallSid, Held] = {}
+        self.verticals: dict[str, tuple[int, int | None]] = {}
+        self.tenants: dict[str, tuple[int, int | None, int | None]] = {}
+
+    def count(self, **of: str) -> int:
+        """Held calls with these values."""
+        return sum(
+            all(getattr(held, name) == value for name, value in of.items())
+            for held in self.held.values()
+        )
+
+    def learn(self, bounds: Bounds) -> None:
+        """The newest version's limits stay."""
+        version = bounds.version
+        if bounds.vertical and version >= self.verticals.get(bounds.vertical, (0,))[0]:
+            self.verticals[bounds.vertical] = (version, bounds.vertical_calls_max)
+        if bounds.tenant and version >= self.tenants.get(bounds.tenant, (0,))[0]:
+            placed = bounds.outbound_calls_max
+            self.tenants[bounds.tenant] = (version, bounds.tenant_calls_max, placed)
+
+    def reasons(self, tenant: str, direction: str) -> list[FullReason]:
+        """Every limit that a further call would break, the widest first."""
+        vertical = self.VERTICAL_OF[tenant]
+        found = [FullReason.CAP] if len(self.held) >= self.CALLS_MAX else []
+        if vertical:
+            most = self.verticals[vertical][1]
+            if most is not None and self.count(vertical=vertical) >= most:
+                found.append(FullReason.VERTICAL_FULL)
+        if tenant:
+            _, most, placed = self.tenants[tenant]
+            if most is not None and self.count(tenant=tenant) >= most:
+                found.append(FullReason.TENANT_FULL)
+            out = self.count(tenant=tenant, direction="outbound")
+            if direction == "outbound" and placed is not None and out >= placed:
+                found.append(FullReason.OUTBOUND_FULL)
+        return found
+
+    @rule(
+        number=st.integers(1, 12),
+        epoch=st.integers(1, 3).map(Epoch),
+        tenant=st.sampled_from(["", "a1", "a2", "b1", "b2"]),
+        outbound=st.booleans(),
+        version=st.integers(1, 4),
+        most=st.tuples(limits, limits, limits),
+    )
+    def reserve(
+        self,
+        number: int,
+        epoch: Epoch,
+        tenant: str,
+        outbound: bool,  # noqa: FBT001 - drawn by its name
+        version: int,
+        most: tuple[int | None, int | None, int | None],
+    ) -> None:
+        """A webhook under some version of the file."""
+        call, vertical = CallSid(f"CA{number}"), self.VERTICAL_OF[tenant]
+        direction: Direction = "outbound" if outbound else "inbound"
+        bounds = Bounds(version, tenant, vertical, *most)
+        self.learn(bounds)
+        reasons = self.reasons(tenant, direction)
+        answer = self.slots.reserve(call, epoch, self.now, direction=direction, bounds=bounds)
+        if call in self.held:
+            assert isinstance(answer, Reserved)
+            assert not answer.first
+            if self.held[call].over_at is not None:  # At most; the other machine is about when.
+                self.held[call].over_at = self.now + INBOUND_HOLD_S
+        elif reasons:
+            assert answer == Full(reasons[0])
+        else:
+            assert isinstance(answer, Reserved)
+            over_at = self.now + INBOUND_HOLD_S
+            self.held[call] = Held(tenant, vertical, direction, over_at)
+
+    @rule(number=st.integers(1, 12))
+    def bind(self, number: int) -> None:
+        """A `start` with a good ticket."""
+        call = CallSid(f"CA{number}")
+        if self.slots.bind(call, Epoch(9), self.now) is Binding.BOUND:
+            self.held[call].over_at = None
+
+    @rule(number=st.integers(1, 12))
+    def release(self, number: int) -> None:
+        """A call ends, had it a slot or not."""
+        call = CallSid(f"CA{number}")
+        assert self.slots.release(call) == (self.held.pop(call, None) is not None)
+
+    @rule(seconds=st.sampled_from([1.0, 7.0, 15.0]))
+    def expire(self, seconds: float) -> None:
+        """Time passes, and the pod sweeps."""
+        self.now += seconds
+        for call in self.slots.expire(self.now):
+            assert self.held.pop(call).over_at is not None
+        for held in self.held.values():
+            assert held.over_at is None or held.over_at > self.now
+
+    @invariant()
+    def the_counts_are_exact(self) -> None:
+        """Of the pod, of each vertical, of each tenant, of each direction."""
+        assert self.slots.held == len(self.held) <= self.CALLS_MAX
+        for tenant in self.VERTICAL_OF:
+            assert self.slots.held_of(tenant=tenant) == self.count(tenant=tenant)
+            placed = self.slots.held_of(tenant=tenant, direction="outbound")
+            assert placed == self.count(tenant=tenant, direction="outbound")
+        for vertical in ("a", "b"):
+            assert self.slots.held_of(vertical=vertical) == self.count(vertical=vertical)
+
+    def teardown(self) -> None:
+        """Every call ends: nothing is left, and every limit is free again."""
+        for call in self.held:
+            assert self.slots.release(call)
+        assert self.slots.held == 0
+        for tenant in self.VERTICAL_OF:
+            assert self.slots.held_of(tenant=tenant) == 0
+
+
+TestLimitHistories = LimitHistories.TestCase
+TestLimitHistories.settings = settings(max_examples=150, stateful_step_count=100, deadline=None)

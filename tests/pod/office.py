@@ -14,7 +14,7 @@ from trunkline.call.plan import CallPlan, Limits
 from trunkline.core import facts, tickets
 from trunkline.core.facts import CallEnded, Fact
 from trunkline.core.ids import CallSid, StreamSid
-from trunkline.core.slots import PodSlots
+from trunkline.core.slots import NOBODYS, Bounds, PodSlots
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity
 from trunkline.pod.clock import RedisClock
@@ -34,14 +34,18 @@ STREAM, NEXT_STREAM = StreamSid("MZ" + "1" * 32), StreamSid("MZ" + "2" * 32)
 class Book:
     """Leads one number to one agent; a `Directory`."""
 
-    def __init__(self, call_plan: CallPlan) -> None:
+    hook = None
+
+    def __init__(self, call_plan: CallPlan, bounds: Bounds = NOBODYS) -> None:
         self.plan = call_plan
+        self.bounds = bounds
 
     def line(self, number: str) -> Line | None:
         """Only our number is answered."""
         if number != NUMBER:
             return None
-        return Line(number, "desk", "clinic", "health", Overflow("dial", "+15550100021"))
+        overflow = Overflow("dial", "+15550100021")
+        return Line(number, "desk", "clinic", "health", overflow, bounds=self.bounds)
 
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
         """The same plan for every call."""
@@ -192,7 +196,6 @@ async def office(
                 directory=lambda: directory,
                 journal=journal,
                 recorder=around.recorder,
-                hook=None,
                 clock=RedisClock(lambda: journal.now_ms),
                 log=get_logger(),
                 metrics=around.metrics,

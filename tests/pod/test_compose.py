@@ -11,6 +11,7 @@ from trunkline.call.plan import Limits, ToolKind
 from trunkline.config import settings
 from trunkline.config.file import ConfigFile, read
 from trunkline.config.settings import Settings
+from trunkline.core.slots import Bounds
 from trunkline.errors import SettingsError, StoreError
 from trunkline.pod import compose
 from trunkline.pod.compose import ConfigDirectory, run_pod
@@ -183,10 +184,27 @@ def test_a_call_goes_through_its_agents_first_model(directory: ConfigDirectory) 
     assert reception is not None
     assert sales is not None
     assert directory.prepare(reception, {}).models == ("usual-model",)
-    assert directory.prepare(sales, {}).models == (
-        "other-model@wss://models.example.com/v1/realtime@OTHER_KEY",
-        "third-model",
+    named, third = directory.prepare(sales, {}).models
+    assert third == "third-model@authorization"
+    assert named.startswith("other-model@wss://models.example.com/v1/realtime@OTHER_KEY@")
+    rotated = ConfigDirectory(config(), given(), {**NAMED, "OTHER_KEY": SecretStr("sk-next")})
+    assert rotated.prepare(sales, {}).models[0] != named
+    assert rotated.prepare(reception, {}).models == ("usual-model",)
+
+
+def test_a_line_says_how_many_calls_its_tenant_may_have() -> None:
+    """Its own limits over its vertical's, with the file's version."""
+    limited = CONFIG.replace(
+        "health: {", "health: {calls_max: 20, outbound_calls_max: 3, "
+    ).replace("clinic: {", "clinic: {calls_max: 7, ")
+    directory = ConfigDirectory(
+        read(f"version: 4\n{limited}".encode(), FOLDER / "trunkline.yaml"), given(), NAMED
     )
+    line, nobodys = directory.line("+15550100001"), directory.line("+15550100002")
+    assert line is not None
+    assert nobodys is not None
+    assert line.bounds == Bounds(4, "clinic", "health", 20, 7, 3)
+    assert nobodys.bounds == Bounds(4)
 
 
 def test_fillers_are_audio_in_the_first_agents_language(directory: ConfigDirectory) -> None:

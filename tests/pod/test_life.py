@@ -18,6 +18,7 @@ from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.pool import PoolLimits
 from trunkline.pod.calls import Identity
 from trunkline.pod.door import Door
+from trunkline.pod.doors import Doors
 from trunkline.pod.http.serving import bind
 from trunkline.pod.life import Parts, Pod, Setup
 from trunkline.ports import ModelSession
@@ -113,9 +114,8 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
     parts = Parts(
         journal=journal,
         book=book,
-        doors={"m": Door(OneModel(), PoolLimits(size=1), "m")},
+        doors=Doors({"m": Door(OneModel(), PoolLimits(size=1), "m")}),
         directory=lambda: directory,
-        hook=None,
         toolbox=lambda _: Tools(),
         public=public,
         internal=internal,

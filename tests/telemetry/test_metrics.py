@@ -10,6 +10,7 @@ from trunkline.adapters.realtime_reasons import REASONS
 from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
 from trunkline.core.facts import Outcome
+from trunkline.core.slots import FullReason
 from trunkline.pod.media import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics
@@ -36,6 +37,7 @@ def test_what_is_rendered_is_prometheus_text() -> None:
 def test_the_sets_are_those_of_the_other_rooms() -> None:
     """What another room can say has a series of its own."""
     assert set(labels.OUTCOMES) == set(Outcome)
+    assert set(labels.OVERFLOW_REASONS) == {*FullReason, "journal_away"}
     assert set(labels.TOOL_KINDS) == set(ToolKind)
     assert set(labels.STREAM_REFUSALS) == set(Refusal)
     assert set(labels.MODEL_FAILURES) >= REASONS

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from trunkline.cli.env import EnvFile, file_of, read_settings
 from trunkline.cli.streams import say
-from trunkline.config import environment, file
 from trunkline.config.file import ConfigFile
 from trunkline.config.settings import Settings
+from trunkline.config.source import Source
 from trunkline.errors import SettingsError
 from trunkline.pod import compose
 from trunkline.pod.compose_voices import AgentVoices
@@ -50,6 +50,8 @@ class Start:
     settings: Settings
     file: ConfigFile
     named: Mapping[str, SecretStr]
+    source: Source
+    """From which the config is read again."""
 
 
 def read(env_file: Path | None, *, needs_stores: bool = False) -> Start:
@@ -73,9 +75,9 @@ def read(env_file: Path | None, *, needs_stores: bool = False) -> Start:
         ]
     if missing:
         raise SettingsError("\n".join(missing))
-    config = file.load(found.config)
-    given, _ = environment.read(os.environ, file_of(env_file))
-    return Start(found, config, config.resolve_secrets(given))
+    source = Source(found.config, os.environ, file_of(env_file))
+    loaded = source.load()
+    return Start(found, loaded.file, loaded.named, source)
 
 
 @contextmanager
@@ -104,6 +106,7 @@ def serve(start: Start, sockets: compose.Sockets, redis_url: str, database_url: 
             sockets=sockets,
             redis_url=redis_url,
             database_url=database_url,
+            source=start.source,
             on_ready=_on_ready(start),
         )
     )
@@ -125,6 +128,8 @@ def _on_ready(start: Start) -> Callable[[Pod], None]:
             say("draining: calls may end; Ctrl-C again ends them now")
 
         loop.add_signal_handler(signal.SIGTERM, pod.stop)
+        if not sys.stdin.isatty():  # Else it says that the terminal is gone, and nobody stops us.
+            loop.add_signal_handler(signal.SIGHUP, pod.reload)
         loop.add_signal_handler(signal.SIGINT, interrupted)
         say(greeting(start.settings, pod.public_port, pod.internal_port))
 

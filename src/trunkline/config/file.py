@@ -41,6 +41,10 @@ class ConfigFile:
         """Where the modules of `python` tools are looked for."""
         return None if self.path is None else self.path.resolve().parent
 
+    def secret_names(self) -> frozenset[str]:
+        """The environment variables whose secrets the file names."""
+        return frozenset(name for _, name in _secret_names(self.config))
+
     def resolve_secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
         """The secrets that the file names, by the names of their environment variables.
 

@@ -2,6 +2,10 @@
 
 A slot carries at most one call and a call holds at most one slot. Over several pods a store's
 script decides; this ledger then still binds: it is the pod's own cap when the store is away.
+
+Beside the cap, a call's vertical, tenant and direction bound it. These limits come with each
+reservation, for they belong to a version of the config file: of what was told of one vertical or
+tenant the newest version counts, whichever comes last.
 """
 
 from collections.abc import Mapping
@@ -10,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from trunkline.core.facts import Direction
 from trunkline.core.ids import CallSid, Epoch
 
 
@@ -26,7 +31,7 @@ class Standing(StrEnum):
 
 NEXT: Final[Mapping[Standing, Mapping[Standing, str]]] = MappingProxyType(
     {
-        Standing.FREE: {Standing.RESERVED: "reserve, unless full or draining"},
+        Standing.FREE: {Standing.RESERVED: "reserve, unless full, at a limit or draining"},
         Standing.RESERVED: {
             Standing.BOUND: "bind, when start brings a good ticket",
             Standing.FREE: "expire after 15 s, or release",
@@ -38,6 +43,27 @@ NEXT: Final[Mapping[Standing, Mapping[Standing, str]]] = MappingProxyType(
 
 INBOUND_HOLD_S: Final = 15.0
 """A slot reserved for so long without a `start` is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Whose a call is, and how many calls at once they may have; None: no limit of that kind.
+
+    `calls_max` counts both directions together. Without a tenant nothing but the cap binds, for a
+    vertical is its tenants'. `version` is the config file's.
+    """
+
+    version: int = 0
+    tenant: str = ""
+    vertical: str = ""
+    vertical_calls_max: int | None = None
+    tenant_calls_max: int | None = None
+    outbound_calls_max: int | None = None
+    """Of the tenant's calls, those placed."""
+
+
+NOBODYS: Final = Bounds()
+"""A call that only the cap binds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +86,17 @@ class FullReason(StrEnum):
     """As many calls as the pod may carry have one."""
     DRAINING = "draining"
     """The pod takes no new calls."""
+    VERTICAL_FULL = "vertical_full"
+    """The vertical's tenants have as many calls as it may have."""
+    TENANT_FULL = "tenant_full"
+    """The tenant has as many calls as it may have."""
+    OUTBOUND_FULL = "outbound_full"
+    """The tenant has as many placed calls as it may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """No slot for this call."""
+    """No slot for this call. Of several reasons the widest: what must be mended first."""
 
     reason: FullReason
 
@@ -85,6 +117,19 @@ class _Slot:
     epoch: Epoch
     expires_at: float | None
     """When the reservation ends; None once bound."""
+    direction: Direction
+    tenant: str
+    vertical: str
+    """Whose it was when the call began: a later config moves no live call."""
+
+
+@dataclass(slots=True)
+class _Limits:
+    """What is known of one vertical or tenant, and of which version."""
+
+    version: int
+    calls_max: int | None
+    outbound_calls_max: int | None = None
 
 
 class PodSlots:
@@ -94,6 +139,9 @@ class PodSlots:
         assert calls_max > 0
         self._calls_max = calls_max
         self._slots: dict[CallSid, _Slot] = {}
+        self._verticals: dict[str, _Limits] = {}
+        self._tenants: dict[str, _Limits] = {}
+        """Never forgotten, so that an older version can't come back: as many as were ever named."""
         self._closed = False
 
     @property
@@ -128,28 +176,79 @@ class PodSlots:
         """Slots that are not free: reserved and bound."""
         return len(self._slots)
 
+    def held_of(
+        self,
+        *,
+        tenant: str | None = None,
+        vertical: str | None = None,
+        direction: Direction | None = None,
+    ) -> int:
+        """Slots that are not free, of those that are asked for; None: of all."""
+        return sum(
+            tenant in {None, slot.tenant}
+            and vertical in {None, slot.vertical}
+            and direction in {None, slot.direction}
+            for slot in self._slots.values()
+        )
+
     def reserve(
-        self, call: CallSid, epoch: Epoch, now: float, hold_s: float = INBOUND_HOLD_S
+        self,
+        call: CallSid,
+        epoch: Epoch,
+        now: float,
+        hold_s: float = INBOUND_HOLD_S,
+        *,
+        direction: Direction = "inbound",
+        bounds: Bounds = NOBODYS,
     ) -> Reserved | Full:
         """A slot for the call, or why there is none.
 
         A call that has one gets the same again: a repeated webhook prolongs nothing. A higher
         epoch takes the call's slot over, and if it has not started, gets `hold_s` of its own; so
-        does a reservation whose time was over and that `expire` had not freed yet.
+        does a reservation whose time was over and that `expire` had not freed yet. No limit binds
+        a call that has its slot, also where it was lowered since.
         """
         assert hold_s > 0
+        self._learn(bounds)
         slot = self._slots.get(call)
         if slot is not None:
             if slot.expires_at is not None and (epoch > slot.epoch or slot.expires_at <= now):
                 slot.expires_at = now + hold_s
             slot.epoch = max(epoch, slot.epoch)
             return Reserved(call, slot.epoch, bound=slot.expires_at is None, first=False)
-        if self._closed:
-            return Full(FullReason.DRAINING)
-        if len(self._slots) >= self._calls_max:
-            return Full(FullReason.CAP)
-        self._slots[call] = _Slot(epoch, now + hold_s)
+        if (reason := self._refusal(direction, bounds)) is not None:
+            return Full(reason)
+        self._slots[call] = _Slot(epoch, now + hold_s, direction, bounds.tenant, bounds.vertical)
         return Reserved(call, epoch, bound=False, first=True)
+
+    def _learn(self, bounds: Bounds) -> None:
+        """The newest version's limits count; of one version, the last told."""
+        if bounds.vertical:
+            told = _Limits(bounds.version, bounds.vertical_calls_max)
+            _keep_newest(self._verticals, bounds.vertical, told)
+        if bounds.tenant:
+            told = _Limits(bounds.version, bounds.tenant_calls_max, bounds.outbound_calls_max)
+            _keep_newest(self._tenants, bounds.tenant, told)
+
+    def _refusal(self, direction: Direction, bounds: Bounds) -> FullReason | None:
+        if self._closed:
+            return FullReason.DRAINING
+        if len(self._slots) >= self._calls_max:
+            return FullReason.CAP
+        vertical, tenant = bounds.vertical, bounds.tenant
+        if vertical and _is_reached(
+            self._verticals[vertical].calls_max, self.held_of(vertical=vertical)
+        ):
+            return FullReason.VERTICAL_FULL
+        if not tenant:
+            return None
+        limits = self._tenants[tenant]
+        if _is_reached(limits.calls_max, self.held_of(tenant=tenant)):
+            return FullReason.TENANT_FULL
+        placed = self.held_of(tenant=tenant, direction="outbound")
+        if direction == "outbound" and _is_reached(limits.outbound_calls_max, placed):
+            return FullReason.OUTBOUND_FULL
+        return None
 
     def bind(self, call: CallSid, epoch: Epoch, now: float) -> Binding:
         """A stream of the call has started: its slot no longer expires.
@@ -190,3 +289,12 @@ class PodSlots:
     def close(self) -> None:
         """The pod drains: no slot for a new call. Those who have one keep it."""
         self._closed = True
+
+
+def _keep_newest(known: dict[str, _Limits], name: str, told: _Limits) -> None:
+    if name not in known or told.version >= known[name].version:
+        known[name] = told
+
+
+def _is_reached(most: int | None, held: int) -> bool:
+    return most is not None and held >= most

@@ -4,6 +4,7 @@ The one module here that knows adapters and settings.
 """
 
 import asyncio
+import hashlib
 import json
 import secrets
 import socket
@@ -16,7 +17,6 @@ from importlib.metadata import version
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
 from pydantic import SecretStr
 
 from trunkline.adapters.postgres import connect as postgres
@@ -26,16 +26,20 @@ from trunkline.adapters.redis import connect as redis
 from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.call import plan
 from trunkline.config.file import ConfigFile
-from trunkline.config.schema import Agent, Model, SemanticVad, ServerVad
+from trunkline.config.schema import Agent, Config, Model, Number
 from trunkline.config.schema import HttpTool as HttpToolConfig
 from trunkline.config.schema import PythonTool as PythonToolConfig
 from trunkline.config.settings import Settings
+from trunkline.config.source import Loaded, Source
 from trunkline.config.variables import fill
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.pool import PoolLimits
+from trunkline.core.slots import Bounds
 from trunkline.errors import naming
 from trunkline.pod import builtins
 from trunkline.pod.calls import Identity
+from trunkline.pod.compose_reload import LiveConfig, Ready
+from trunkline.pod.compose_session import session_of
 from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.directory import Line, Overflow, Prepared
 from trunkline.pod.door import Door
@@ -47,7 +51,6 @@ from trunkline.pod.tools.specs import HttpTool, PythonTool, ToolSpec
 from trunkline.telemetry import logs
 from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
-from trunkline.wire.realtime import session
 from trunkline.wire.realtime.session import FunctionTool
 
 PROBE_S: Final = 5.0
@@ -96,9 +99,12 @@ async def run_pod(
     sockets: Sockets,
     redis_url: str,
     database_url: str,
+    source: Source | None = None,
     on_ready: Callable[[Pod], None] | None = None,
 ) -> None:
     """Be a pod until it is told to stop. `named` are the secrets that the config file names.
+
+    From `source` the file is read again when it changes; without, it stays as it is.
 
     Raises:
         SettingsError: a store is not fit for its use.
@@ -129,20 +135,19 @@ async def run_pod(
             undo.push_async_callback(_close, pool)
             await postgres.check_schema(pool)
         runner = await undo.enter_async_context(ToolRunner())
-        directory = ConfigDirectory(read, settings, named)
-        _find_modules(read)
-        runner.load(directory.tools.values())
+        make = partial(_ready, settings, runner, metrics, log)
+        config = LiveConfig(Loaded(read, named), make, log, metrics)
         parts = Parts(
             journal=RedisJournal(client),
             book=PostgresCallBook(pool),
-            doors=_doors(settings, read, named, metrics, log),
-            directory=lambda: directory,
-            hook=_hook(read, runner, named),
+            doors=config.doors,
+            directory=config.directory,
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),
             public=sockets.public,
             internal=sockets.internal,
             log=log,
             metrics=metrics,
+            config=None if source is None else config.watch(source),
         )
         await Pod(setup, parts).run(on_ready)
 
@@ -155,15 +160,32 @@ async def _close(pool: postgres.Pool) -> None:
         pool.terminate()
 
 
+def _ready(
+    settings: Settings, runner: ToolRunner, metrics: Metrics, log: Log, loaded: Loaded
+) -> Ready:
+    """Everything about a config that may fail, before anything changes."""
+    read, named = loaded.file, loaded.named
+    directory = ConfigDirectory(read, settings, named, _hook(read, runner, named))
+    _find_modules(read)
+    runner.load(directory.tools.values())
+    return Ready(read, directory, _doors(settings, read, named, metrics, log))
+
+
 class ConfigDirectory:
     """The config file's meaning for the pod. Made anew when the file is read again."""
 
     def __init__(
-        self, read: ConfigFile, settings: Settings, named: Mapping[str, SecretStr]
+        self,
+        read: ConfigFile,
+        settings: Settings,
+        named: Mapping[str, SecretStr],
+        hook: ContextHook | None = None,
     ) -> None:
+        self.hook = hook
         self._config = read.config
         self._settings = settings
         self._voices = AgentVoices(read)
+        self._named = named
         self.tools = {
             name: _tool_spec(name, tool, named) for name, tool in read.config.tools.items()
         }
@@ -181,6 +203,7 @@ class ConfigDirectory:
             vertical=self._config.vertical_of(found),
             overflow=Overflow(found.overflow.action, found.overflow.detail, language),
             variables=found.variables,
+            bounds=_bounds(self._config, found),
         )
 
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
@@ -192,7 +215,7 @@ class ConfigDirectory:
         made = plan.CallPlan(
             agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models)
         )
-        ids = tuple(_model_id(model, self._settings) for model in models)
+        ids = tuple(_model_id(model, self._settings, self._named) for model in models)
         return Prepared(made, self.tools, ids)
 
     def _reachable(self, first: str) -> list[str]:
@@ -214,7 +237,7 @@ class ConfigDirectory:
         tools = {tool: self._plan_tool(tool) for tool in agent.tools}
         return plan.Agent(
             name=name,
-            session=_session(
+            session=session_of(
                 agent,
                 instructions=fill(agent.instructions, values).text,
                 tools=[self._described(tool, agent) for tool in agent.tools],
@@ -241,37 +264,20 @@ class ConfigDirectory:
         return FunctionTool(name, own.description, msgspec.Raw(json.dumps(own.parameters)))
 
 
-def _session(agent: Agent, *, instructions: str, tools: list[FunctionTool]) -> session.Session:
-    """The whole `session.update` of an agent: µ-law on both sides."""
-    heard = agent.transcription
-    return session.Session(
-        instructions=instructions,
-        output_modalities=["audio"],
-        audio=session.Audio(
-            input=session.AudioInput(
-                format=session.Pcmu(),
-                transcription=None
-                if heard is None
-                else session.Transcription(
-                    heard.model,
-                    language=_short(agent.language),
-                    prompt=UNSET if heard.prompt is None else heard.prompt,
-                ),
-                noise_reduction=(
-                    None
-                    if agent.noise_reduction is None
-                    else session.NoiseReduction(agent.noise_reduction)
-                ),
-                turn_detection=_turn_detection(agent.turn_detection),
-            ),
-            output=session.AudioOutput(format=session.Pcmu(), voice=agent.voice),
-        ),
-        tools=tools,
-        tool_choice="auto",
-        reasoning=(
-            UNSET if agent.reasoning_effort is None else session.Reasoning(agent.reasoning_effort)
-        ),
-        max_output_tokens=UNSET if agent.max_output_tokens is None else agent.max_output_tokens,
+def _bounds(config: Config, number: Number) -> Bounds:
+    """How many calls at once its tenant may have: its own limits, over its vertical's."""
+    if number.tenant is None:
+        return Bounds(config.version)
+    tenant = config.tenants[number.tenant]
+    vertical = config.verticals[tenant.vertical]
+    outbound = tenant.outbound_calls_max
+    return Bounds(
+        config.version,
+        number.tenant,
+        tenant.vertical,
+        vertical_calls_max=vertical.calls_max,
+        tenant_calls_max=tenant.calls_max,
+        outbound_calls_max=vertical.outbound_calls_max if outbound is None else outbound,
     )
 
 
@@ -317,28 +323,25 @@ def _find_modules(read: ConfigFile) -> None:
         sys.path.append(folder)
 
 
-def _short(language: str | None) -> str | UnsetType:
-    """What transcription takes: ISO 639-1, without a region."""
-    return UNSET if language is None else language.partition("-")[0]
-
-
-def _turn_detection(vad: ServerVad | SemanticVad) -> session.TurnDetection:
-    given = vad.model_dump(exclude={"type"}, exclude_none=True)
-    if isinstance(vad, ServerVad):
-        return session.ServerVad(**given)
-    return session.SemanticVad(**given)
-
-
 def _models(agent: Agent) -> tuple[Model | None, ...]:
     """An agent's models in their order; None is the settings' own."""
     return agent.models or (None,)
 
 
-def _model_id(model: Model | None, settings: Settings) -> str:
-    """A door's name: models of one name, address and key share a pool."""
+_SALT: Final = secrets.token_bytes(16)
+
+
+def _model_id(model: Model | None, settings: Settings, named: Mapping[str, SecretStr]) -> str:
+    """A door's name: models of one name, address and key share a pool. It tells nothing of the key
+    but whether it is another.
+    """
     if model is None:
         return settings.realtime_model
-    return "@".join(filter(None, (model.name, model.url, model.key_env)))
+    mark = None
+    if model.key_env is not None:
+        key = named[model.key_env].get_secret_value().encode()
+        mark = hashlib.blake2b(key, key=_SALT, digest_size=4).hexdigest()
+    return "@".join(filter(None, (model.name, model.url, model.key_env, mark, model.key_header)))
 
 
 def _doors(
@@ -349,10 +352,11 @@ def _doors(
     log: Log,
 ) -> dict[str, Door]:
     """A door with its pool for each model of an agent's list."""
-    asked_first = {_model_id(_models(agent)[0], settings) for agent in read.config.agents.values()}
+    agents = read.config.agents.values()
+    asked_first = {_model_id(_models(agent)[0], settings, named) for agent in agents}
     doors: dict[str, Door] = {}
     for model in (model for agent in read.config.agents.values() for model in _models(agent)):
-        name = _model_id(model, settings)
+        name = _model_id(model, settings, named)
         if name in doors:
             continue
         size = settings.pool_size if name in asked_first else min(SPARE_SIZE, settings.pool_size)

@@ -13,7 +13,7 @@ from typing import Final
 from trunkline.core import tickets
 from trunkline.core.facts import CallEnded, CallOverflowed, CallReceived, Direction, Outcome
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import Full, FullReason, PodSlots
+from trunkline.core.slots import Full, FullReason, PodSlots, Reserved
 from trunkline.core.tickets import ResumeToken, Ticket
 from trunkline.errors import StoreError
 from trunkline.pod import documents
@@ -83,7 +83,6 @@ class Desk:
         directory: Callable[[], Directory],
         journal: Journal,
         recorder: Recorder,
-        hook: ContextHook | None,
         clock: RedisClock,
         log: Log,
         metrics: Metrics,
@@ -97,7 +96,6 @@ class Desk:
         self._directory = directory
         self._journal = journal
         self._recorder = recorder
-        self._hook = hook
         self._clock = clock
         self._log = log
         self._metrics = metrics
@@ -182,12 +180,13 @@ class Desk:
 
     async def _open(self, asked: Asked, state: _Opening) -> str:
         call = asked.call
-        line = self._directory().line(asked.number)
+        directory = self._directory()  # One for all of it: the file may be read again meanwhile.
+        line = directory.line(asked.number)
         if line is None:
             self._log.warning(LogName.NUMBER_UNKNOWN, call=call)
             self._metrics.webhook_refused("number")
             return documents.reject()
-        reserved = self._slots.reserve(call, Epoch(0), self._now())
+        reserved = self._reserve(asked, line, Epoch(0))
         try:
             opening = await self._journal.open_call(call, self._me.pod, self._me.incarnation)
             self._clock.set(opening.now_ms)
@@ -195,18 +194,25 @@ class Desk:
                 return self._opened_before(asked, opening)
             if isinstance(reserved, Full):
                 return self._overflow(asked, line, opening, reserved.reason)
-            return await self._begin(asked, line, opening, state)
+            return await self._begin(asked, directory, line, opening, state)
         except StoreError as error:
             return self._overflow_unrecorded(asked, line, error)
         finally:
             if self._calls.get(call) is None:
                 self._calls.free(call)
 
-    async def _begin(self, asked: Asked, line: Line, opening: Opening, state: _Opening) -> str:
+    def _reserve(self, asked: Asked, line: Line, epoch: Epoch) -> Reserved | Full:
+        return self._slots.reserve(
+            asked.call, epoch, self._now(), direction=asked.direction, bounds=line.bounds
+        )
+
+    async def _begin(
+        self, asked: Asked, directory: Directory, line: Line, opening: Opening, state: _Opening
+    ) -> str:
         """The call has a slot: it gets a stream."""
         call = asked.call
-        self._slots.reserve(call, opening.epoch, self._now())
-        variables = await self._context(asked, line)
+        self._reserve(asked, line, opening.epoch)
+        variables = await self._context(asked, directory.hook, line)
         if self._calls.is_cut:
             return self._overflow(asked, line, opening, FullReason.DRAINING)
         live = LiveCall(
@@ -214,7 +220,7 @@ class Desk:
             opening.epoch,
             asked.direction,
             line,
-            self._directory().prepare(line, variables),
+            directory.prepare(line, variables),
             opening.opened_at_ms,
             since=self._now(),
         )
@@ -255,6 +261,7 @@ class Desk:
         self._recorder.record(call, CallOverflowed(reason, action))
         self._recorder.record(call, ended)
         self._log.warning(LogName.CALL_OVERFLOWED, call=call, reason=reason, detail=action)
+        self._metrics.call_overflowed(asked.direction, reason)
         self._calls.tell_end(call, asked.direction, ended)
         self._calls.remember(call, documents.overflow(line.overflow))
         return documents.overflow(line.overflow)
@@ -262,6 +269,7 @@ class Desk:
     def _overflow_unrecorded(self, asked: Asked, line: Line, error: StoreError) -> str:
         """No journal: the overflow action too, for a call that can't be recorded is not begun."""
         self._log.error(LogName.JOURNAL_AWAY, call=asked.call, reason=str(error))
+        self._metrics.call_overflowed(asked.direction, "journal_away")
         self._metrics.call_ended(asked.direction, Outcome.OVERFLOWED)
         self._calls.remember(asked.call, documents.overflow(line.overflow))
         return documents.overflow(line.overflow)
@@ -280,10 +288,10 @@ class Desk:
         token = ResumeToken(asked.call, opening.epoch, opening.pod, opening.incarnation)
         return documents.redirect(self._resume_url(token))
 
-    async def _context(self, asked: Asked, line: Line) -> dict[str, str]:
-        if self._hook is None:
+    async def _context(self, asked: Asked, hook: ContextHook | None, line: Line) -> dict[str, str]:
+        if hook is None:
             return {}
-        found = await self._hook.ask(
+        found = await hook.ask(
             call=asked.call,
             from_number=asked.from_number,
             to_number=asked.to_number,
@@ -349,7 +357,9 @@ class Desk:
         return self._next_stream(live, resumed.epoch, resumed.opened_at_ms)
 
     def _next_stream(self, live: LiveCall, epoch: Epoch, opened_at_ms: int) -> str:
-        self._slots.reserve(live.call, epoch, self._now())
+        self._slots.reserve(
+            live.call, epoch, self._now(), direction=live.direction, bounds=live.line.bounds
+        )
         live.epoch, live.opened_at_ms = epoch, opened_at_ms
         live.document = self._stream_document(live)
         return live.document

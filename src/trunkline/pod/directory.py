@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from trunkline.call.plan import CallPlan
+from trunkline.core.slots import NOBODYS, Bounds
+from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.tools.specs import ToolSpec
 
 OverflowAction = Literal["dial", "voicemail", "say", "hangup"]
@@ -32,6 +34,8 @@ class Line:
     vertical: str
     overflow: Overflow
     variables: Mapping[str, str] = field(default_factory=dict)
+    bounds: Bounds = NOBODYS
+    """How many calls at once those may have who pay for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,12 @@ class Prepared:
 
 
 class Directory(Protocol):
-    """The config file, read."""
+    """The config file, read. A call asks one from its first webhook to its plan."""
+
+    @property
+    def hook(self) -> ContextHook | None:
+        """Where a call's variables come from."""
+        ...
 
     def line(self, number: str) -> Line | None:
         """What this number leads to; None if nobody answers it."""

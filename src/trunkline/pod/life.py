@@ -8,9 +8,9 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
@@ -21,14 +21,13 @@ from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Directory
-from trunkline.pod.door import Door
+from trunkline.pod.doors import Doors
 from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
-from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.watchdog import Watchdog
 from trunkline.ports import CallBook, Journal
 from trunkline.telemetry.labels import SESSION_STATES
@@ -55,21 +54,34 @@ class Setup:
     version: str
 
 
+class ConfigWatch(Protocol):
+    """Has the config read again when it changes."""
+
+    def ask(self) -> None:
+        """Read it now."""
+        ...
+
+    async def run(self, each: Callable[[], None] | None = None) -> None:
+        """Watch until cancelled; `each` is done at every look."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a pod stands on, made by its compose."""
 
     journal: Journal
     book: CallBook
-    doors: Mapping[str, Door]
+    doors: Doors
     """By the models they lead to."""
     directory: Callable[[], Directory]
-    hook: ContextHook | None
     toolbox: Callable[[LiveCall], Toolbox]
     public: socket.socket
     internal: socket.socket
     log: Log
     metrics: Metrics
+    config: ConfigWatch | None = None
+    """None: there is no file to read again."""
 
 
 def wall_ms() -> int:
@@ -112,6 +124,11 @@ class Pod:
         if self._calls is not None:
             self._calls.cut()
 
+    def reload(self) -> None:
+        """Read the config file now, for the calls that come."""
+        if self._parts.config is not None:
+            self._parts.config.ask()
+
     async def run(self, on_ready: Callable[["Pod"], None] | None = None) -> None:
         """Live until `stop`."""
         log = self._parts.log
@@ -131,8 +148,7 @@ class Pod:
         parts = self._parts
         async with asyncio.TaskGroup() as lasting:
             flushed = lasting.create_task(self._recorder.run(), name="recorder")
-            for model, door in parts.doors.items():
-                lasting.create_task(door.run(), name=f"door {model}")
+            lasting.create_task(parts.doors.run(), name="doors")
             async with asyncio.TaskGroup() as passing:
                 servers = self._open(passing)
                 serving = [
@@ -140,6 +156,7 @@ class Pod:
                     for name, server in servers.items()
                 ]
                 house = passing.create_task(self._keep_house(), name="house")
+                config = passing.create_task(self._watch_config(), name="config")
                 # What start-up made lives as long as the process: the collector may skip it.
                 gc.collect()
                 gc.freeze()
@@ -151,6 +168,7 @@ class Pod:
                 await self._stopping.wait()
                 await self._drain()
                 house.cancel()
+                config.cancel()
             await self._leave(servers.values(), serving, flushed)
 
     # Starting.
@@ -168,7 +186,6 @@ class Pod:
             directory=parts.directory,
             journal=parts.journal,
             recorder=self._recorder,
-            hook=parts.hook,
             clock=clock,
             log=parts.log,
             metrics=parts.metrics,
@@ -213,6 +230,15 @@ class Pod:
         assert self._calls is not None
         await self._calls.keep_house()
 
+    async def _watch_config(self) -> None:
+        if self._parts.config is not None:
+            await self._parts.config.run(self._sweep_doors)
+
+    def _sweep_doors(self) -> None:
+        """Let the doors go that the config no longer names and no call may still want."""
+        assert self._calls is not None
+        self._parts.doors.sweep({live.prepared.model for live in self._calls.all()})
+
     # Ending.
 
     async def _drain(self) -> None:
@@ -241,8 +267,7 @@ class Pod:
             count, reason = self._recorder.backlog(), "flush_s_max"
             self._parts.log.error(LogName.FACT_REFUSED, count=count, reason=reason)
             flushed.cancel()
-        for door in self._parts.doors.values():
-            door.close()
+        self._parts.doors.close()
 
     # What the pod says of itself.
 

@@ -35,6 +35,13 @@ class CallSeries:
             Label("direction", labels.DIRECTIONS),
             Label("outcome", labels.OUTCOMES),
         )
+        self.calls_overflowed = Counter(
+            "calls_overflowed_total",
+            "Calls that got their number's overflow action at once, by why there was no slot.",
+            "calls",
+            Label("direction", labels.DIRECTIONS),
+            Label("reason", labels.OVERFLOW_REASONS),
+        )
         self.call_resumes = Counter(
             "call_resumes_total",
             "Calls that went on with a new stream or session.",
@@ -187,6 +194,14 @@ class PodSeries:
         )
         self.backlog = Gauge(
             "call_log_backlog", "Facts acknowledged and not yet in the call log.", "facts"
+        )
+        self.config_version = Gauge(
+            "config_version", "The `version` of the config file that new calls get.", "version"
+        )
+        self.config_refused = Counter(
+            "config_reloads_refused_total",
+            "Changes of the config file that were refused: the last right one stays.",
+            "changes",
         )
         self.log_lines_lost = Counter(
             "log_lines_suppressed_total",

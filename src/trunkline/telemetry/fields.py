@@ -84,7 +84,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "store": "which store",
     "setting": "a setting's name, or a place in the config file",
     "hint": "what is doubtful about it",
-    "version": "Trunkline's version",
+    "version": "Trunkline's version, or the config file's",
     "error": "an error's type, never its text",
     "where": "file:line function of its innermost frames",
     "stack": "file, line, function and source of each frame, without values",

@@ -21,6 +21,16 @@ OUTCOMES: Final = (
 )
 """`core.facts.Outcome`."""
 
+OVERFLOW_REASONS: Final = (
+    "cap",
+    "draining",
+    "vertical_full",
+    "tenant_full",
+    "outbound_full",
+    "journal_away",
+)
+"""`core.slots.FullReason`, and a journal that did not answer at a call's first webhook."""
+
 RESUME_CAUSES: Final = ("stream_lost",)
 
 DEAD_AIR_CAUSES: Final = ("answer", "turn", "resume", "session")

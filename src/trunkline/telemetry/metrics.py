@@ -61,6 +61,18 @@ class Metrics:
         """A call is over."""
         self.of_calls.calls.add(direction, outcome)
 
+    def call_overflowed(self, direction: str, reason: str) -> None:
+        """A new call found no slot."""
+        self.of_calls.calls_overflowed.add(direction, reason)
+
+    def config_loaded(self, version: int) -> None:
+        """New calls get the config of this version from now on."""
+        self.of_pod.config_version.read_by(lambda: version)
+
+    def config_refused(self) -> None:
+        """A changed config file was wrong."""
+        self.of_pod.config_refused.add()
+
     def call_resumed(self, cause: str, gap_s: float) -> None:
         """A call went on after `gap_s` without a stream."""
         self.of_calls.call_resumes.add(cause)

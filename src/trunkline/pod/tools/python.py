@@ -98,7 +98,10 @@ def resolve(target: str) -> PythonFunction:
         with ForeignCode() as code:
             found = getattr(found, name)
         if code.error is not None:
-            raise SettingsError(f"the tool target {target!r} names no function: no {name!r} there")
+            raise SettingsError(
+                f"the tool target {target!r} names no function: no {name!r} there (a process reads "
+                "a module once: was it changed since the start?)"
+            )
     if not callable(found):
         raise SettingsError(f"the tool target {target!r} is no function")
     signature = None
