@@ -33,6 +33,7 @@ def test_these_are_the_commands() -> None:
         "demo",
         "up",
         "pod",
+        "check",
         "migrate",
         "calls list",
         "calls show",

@@ -13,6 +13,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "demo": "demo",
     "up": "up",
     "pod": "serve",
+    "check": "check",
     "migrate": "migrate",
     "calls": "calls",
     "voice": "voice",

@@ -10,10 +10,12 @@ import socket
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from pydantic import SecretStr
 
+from trunkline.core import proof
 from trunkline.core.slots import PodSlots
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
@@ -207,11 +209,13 @@ class Pod:
             call_log_backlog=self._recorder.backlog,
             log_lines_lost=lines_lost,
         )
+        token = setup.auth_tokens[0].get_secret_value().encode()
         public = public_app(
             desk,
             public_url=setup.me.public_url,
             tokens=setup.auth_tokens,
             metrics=parts.metrics,
+            prove=partial(proof.answer, token, setup.me.pod, setup.me.incarnation),
         )
         internal = internal_app(
             self, parts.book, parts.metrics, ready=lambda: self._ready, version=setup.version

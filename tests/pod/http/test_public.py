@@ -312,3 +312,22 @@ async def test_who_is_refused_is_not_kept() -> None:
                 reply = await wire.read_reply()
                 assert reply is not None
                 assert reply.status == 200
+
+
+async def test_who_asks_for_a_proof_gets_one_with_the_refusal() -> None:
+    """Made of the nonce by whoever serves; nobody else's answer changes."""
+    app = public_app(
+        Desk(), public_url=URL, tokens=[SecretStr(TOKEN)], metrics=Metrics(), prove=str.upper
+    )
+    async with served(app) as port, Wire.to(port) as wire:
+        wire.write(
+            b"POST /twilio/voice HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+            b"X-Trunkline-Check: abc\r\n\r\n"
+        )
+        head = await wire.read_head()
+    assert head is not None
+    status, headers = head
+    assert (status, headers["x-trunkline-proof"]) == (403, "ABC")
+    async with public_port() as plain:
+        reply = await ask(plain.number, post("/twilio/voice", b"", {"X-Trunkline-Check": "abc"}))
+    assert "x-trunkline-proof" not in reply.headers

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
+from trunkline.core import proof
 from trunkline.errors import CarrierProtocolError
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import webhooks
@@ -107,25 +108,38 @@ def signed_form(
     return check
 
 
+Prove = Callable[[str], str | None]
+"""From a nonce to our answer; None where it is no nonce."""
+
+
+def _proves_nothing(nonce: str) -> str | None:
+    del nonce
+    return None
+
+
 def public_app(
     desk: FrontDesk,
     *,
     public_url: str,
     tokens: Sequence[SecretStr],
     metrics: Metrics,
+    prove: Prove = _proves_nothing,
     body_s_max: float = BODY_S_MAX,
 ) -> FastAPI:
-    """The public port's application: /twilio/… and nothing else; no OpenAPI, no docs."""
+    """The public port's application: /twilio/… and nothing else; no OpenAPI, no docs.
+
+    Who asks with a refused request that we be who we are gets what `prove` says (`core.proof`).
+    """
     # A redirect to a path without its slash would be made from the Host header.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    _add_refusals(app, metrics, body_s_max)
+    _add_refusals(app, metrics, prove, body_s_max)
     _add_webhooks(app, desk, signed_form(public_url, tokens, body_s_max=body_s_max))
     return app
 
 
-def _add_refusals(app: FastAPI, metrics: Metrics, body_s_max: float) -> None:
+def _add_refusals(app: FastAPI, metrics: Metrics, prove: Prove, body_s_max: float) -> None:
     @app.exception_handler(Unsigned)
-    async def refuse(_request: Request, refusal: Unsigned) -> Response:
+    async def refuse(request: Request, refusal: Unsigned) -> Response:
         """Counted, and the connection ends: a stranger shall not keep one for nothing.
 
         While its body still comes the server sees to that: who closes with bytes unread resets
@@ -133,6 +147,8 @@ def _add_refusals(app: FastAPI, metrics: Metrics, body_s_max: float) -> None:
         """
         metrics.webhook_refused(refusal.reason)
         headers = {} if refusal.unread else {"Connection": "close"}
+        if (proven := prove(request.headers.get(proof.ASKED, ""))) is not None:
+            headers[proof.ANSWERED] = proven
         return Response(status_code=refusal.status, headers=headers)
 
     @app.exception_handler(CarrierProtocolError)
