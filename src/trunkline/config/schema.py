@@ -77,7 +77,9 @@ class Limits(Part):
 class Vertical(Part):
     """A line of business: the default limits of its tenants."""
 
-    calls_max: Calls | None = Field(None, description="Calls at once, all its tenants together.")
+    calls_max: Calls | None = Field(
+        None, description="Calls at once, inbound and outbound, all its tenants together."
+    )
     outbound_calls_max: Calls = Field(5, description="Calls placed at once, for each tenant.")
     limits: Limits = Field(Limits(), description="Waits of its calls.")
 
@@ -86,7 +88,9 @@ class Tenant(Part):
     """Who pays for calls."""
 
     vertical: Name = Field(description="The vertical whose defaults it has.")
-    calls_max: Calls | None = Field(None, description="Calls at once.")
+    calls_max: Calls | None = Field(
+        None, description="Calls at once, inbound and outbound together."
+    )
     outbound_calls_max: Calls | None = Field(
         None, description="Calls placed at once. Not set: the vertical's."
     )
@@ -213,7 +217,7 @@ class Voicemail(Part):
 
 
 class Overflow(Part):
-    """What a caller gets when no slot is free: one of these."""
+    """What a caller gets when no slot is free or a limit is reached: one of these."""
 
     dial: PhoneNumber | None = Field(None, description="Ring a person.")
     voicemail: Voicemail | None = Field(None, description="Take a message.")
@@ -253,7 +257,10 @@ class Number(Part):
     overflow: Annotated[
         Overflow,
         BeforeValidator(short_overflow, json_schema_input_type=Literal["hangup"] | Overflow),
-    ] = Field(Overflow(say=BUSY), description="What a caller gets when no slot is free.")
+    ] = Field(
+        Overflow(say=BUSY),
+        description="What a caller gets when no slot is free or a limit is reached.",
+    )
 
 
 class Tool(Part):
@@ -316,7 +323,8 @@ class Config(Part):
     """The whole file."""
 
     version: Annotated[int, Field(ge=1, le=2**53)] = Field(
-        1, description="Raise it when limits change: the newest wins among pods."
+        1,
+        description="Raise it when limits change: the highest that was in use says what they are.",
     )
     verticals: dict[Name, Vertical] = Field({}, description="Lines of business by name.")
     tenants: dict[Name, Tenant] = Field({}, description="Who pays, by name.")

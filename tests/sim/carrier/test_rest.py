@@ -244,6 +244,19 @@ def test_concurrency_is_refused_with_10004() -> None:
     assert office.ask("POST", f"{CALLS}.json", NEW).status == 201
 
 
+def test_the_account_may_be_looked_at() -> None:
+    """As a check of its keys does; it has no numbers of its own."""
+    office = Office()
+    base = CALLS.removesuffix("/Calls")
+    assert office.ask("GET", f"{base}.json").body["status"] == "active"
+    assert office.ask("GET", f"{base}/IncomingPhoneNumbers.json").body == {
+        "incoming_phone_numbers": [],
+        "next_page_uri": None,
+    }
+    assert office.ask("GET", f"{base}.json", authorization=basic(password="x")).status == 401
+    assert office.ask("POST", f"{base}.json").status == 404
+
+
 def test_too_many_requests_are_refused_unprocessed() -> None:
     """429, 20429: nothing was created, a retry is safe."""
     office = Office(ApiLimits(refused_share=1.0))

@@ -177,10 +177,16 @@ class CallsApi:
         return ApiReply(status, body, is_lost=lost), wanted
 
     def _route(self, request: ApiRequest, now: float) -> tuple[int, Resource, list[Wanted]]:
-        prefix = f"/{API_VERSION}/Accounts/{self._account.sid}/Calls"
+        account = f"/{API_VERSION}/Accounts/{self._account.sid}"
+        prefix = f"{account}/Calls"
         if not self._is_allowed(request.authorization):
             refuse(401, 20003, "Authenticate")
         path, method = request.path, request.method
+        if path == f"{account}.json" and method == "GET":
+            return 200, {"sid": self._account.sid, "status": "active", "type": "Full"}, []
+        if path == f"{account}/IncomingPhoneNumbers.json" and method == "GET":
+            # Whoever is called is ours to play: the account itself has no number.
+            return 200, {"incoming_phone_numbers": [], "next_page_uri": None}, []
         if path == f"{prefix}.json" and method == "POST":
             return self._create(request.form, now)
         if path == f"{prefix}.json" and method == "GET":
