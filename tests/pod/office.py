@@ -103,6 +103,8 @@ class Office:
     tools: Tools
     around: Surroundings
     tasks: asyncio.TaskGroup
+    directory: Book
+    """The present one; a test may put another in its place."""
     sockets: list[Socket] = field(default_factory=list)
 
     async def ring(self, call: CallSid) -> Answer:
@@ -174,7 +176,10 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    calls_max: int = 3, limits: Limits | None = None, later: list[float] | None = None
+    calls_max: int = 3,
+    limits: Limits | None = None,
+    later: list[float] | None = None,
+    bounds: Bounds = NOBODYS,
 ) -> AsyncIterator[Office]:
     """At its end every call is ended, and nothing of any may be left.
 
@@ -183,7 +188,7 @@ async def office(
     loop = asyncio.get_running_loop()
     journal, book, door, tools = FailingJournal(), FailingBook(), Door(), Tools()
     around, slots = surroundings(journal, book), PodSlots(calls_max)
-    directory = Book(plan(limits=limits))
+    directory = Book(plan(limits=limits), bounds)
     async with asyncio.timeout(4 * SOON_S), asyncio.TaskGroup() as lasting:
         lasting.create_task(around.recorder.run(), name="recorder")
         async with asyncio.TaskGroup() as passing:
@@ -193,7 +198,7 @@ async def office(
                 calls,
                 slots,
                 key=KEY,
-                directory=lambda: directory,
+                directory=lambda: here.directory,
                 journal=journal,
                 recorder=around.recorder,
                 clock=RedisClock(lambda: journal.now_ms),
@@ -201,7 +206,9 @@ async def office(
                 metrics=around.metrics,
                 now=lambda: loop.time() + sum(later or ()),
             )
-            here = Office(desk, calls, slots, journal, book, door, tools, around, lasting)
+            here = Office(
+                desk, calls, slots, journal, book, door, tools, around, lasting, directory
+            )
             try:
                 yield here
             finally:

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from call.script import plan
 from pod.ends import LIFE, POD, until
-from pod.office import FIRST, KEY, NEXT_STREAM, SECOND, Answer, office, voice
+from pod.office import FIRST, KEY, NEXT_STREAM, SECOND, THIRD, Answer, Book, office, voice
 from trunkline.core import tickets
 from trunkline.core.facts import CallOverflowed, CallResumed, Outcome
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName, StreamSid
+from trunkline.core.slots import Bounds
 from trunkline.core.tickets import ResumeToken
 from trunkline.pod.calls import RESUMES_MAX
 from trunkline.pod.desk import WAIT_S_MAX, WAITING_MAX
@@ -152,6 +154,45 @@ async def test_a_voicemail_taken_is_followed_by_a_hang_up() -> None:
     async with office() as here:
         taken = voice(FIRST, recording="https://api.example.com/r")
         assert Answer(await here.desk.voice(taken)).verbs == ["Hangup"]
+
+
+async def test_a_call_beyond_its_tenant_s_limit_overflows() -> None:
+    """With the reason in its record and its metric; a resume of the one before is none."""
+    async with office(bounds=Bounds(1, "clinic", "health", tenant_calls_max=1)) as here:
+        answer = await here.ring(FIRST)
+        here.lose(FIRST, here.start(FIRST))
+        assert (await here.ring(SECOND)).verbs == ["Dial"]
+        again = await here.redirect(FIRST, answer)
+        assert again is not None
+        assert again.verbs == ["Connect", "Redirect"]
+        socket = here.start(FIRST, NEXT_STREAM)
+        assert here.slots.held_of(tenant="clinic") == 1
+        assert (await here.end(SECOND)).reason == "tenant_full"
+        assert CallOverflowed("tenant_full", "dial") in await here.facts(SECOND)
+        series = 'calls_overflowed_total{direction="inbound",reason="tenant_full"}'
+        assert here.counted(series) == 1
+        here.hang_up(FIRST, socket, NEXT_STREAM)
+        await here.until_empty()
+        assert (await here.ring(THIRD)).verbs == ["Connect", "Redirect"]
+
+
+async def test_a_call_has_one_directory_from_its_webhook_to_its_plan() -> None:
+    """The config is read again while the journal is asked."""
+    async with office() as here:
+        first = here.directory
+        here.journal.gate.clear()
+        ringing = here.tasks.create_task(here.ring(FIRST))
+        await until(lambda: here.journal.openings == 1)
+        here.directory = Book(plan())
+        here.journal.gate.set()
+        await ringing
+        live = here.calls.get(FIRST)
+        assert live is not None
+        assert live.prepared.plan is first.plan
+        await here.ring(SECOND)
+        newer = here.calls.get(SECOND)
+        assert newer is not None
+        assert newer.prepared.plan is here.directory.plan
 
 
 async def test_a_webhook_repeated_to_another_life_of_the_pod_is_a_redirect() -> None:
