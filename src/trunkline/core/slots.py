@@ -185,9 +185,9 @@ class PodSlots:
     ) -> int:
         """Slots that are not free, of those that are asked for; None: of all."""
         return sum(
-            tenant in {None, slot.tenant}
-            and vertical in {None, slot.vertical}
-            and direction in {None, slot.direction}
+            (tenant is None or slot.tenant == tenant)
+            and (vertical is None or slot.vertical == vertical)
+            and (direction is None or slot.direction == direction)
             for slot in self._slots.values()
         )
 
