@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from trunkline.check import report
 from trunkline.check.items import Status, worst
 from trunkline.check.run import run
 from trunkline.cli.env import EnvFile, file_of
+from trunkline.config.file import ConfigFile
+from trunkline.pod.compose_voices import AgentVoices
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -33,12 +36,24 @@ def check(
     if something did, 2 if the command itself is wrong.
     """
     shows = sys.stderr.isatty()
-    items = uvloop.run(run(os.environ, file_of(env_file), progress=_show if shows else _hide))
+    items = uvloop.run(
+        run(
+            os.environ,
+            file_of(env_file),
+            lacking=_lacking,
+            progress=_show if shows else _hide,
+        )
+    )
     if shows:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     print(report.as_json(items) if as_json else report.lines(items))
     if worst(items) is Status.FAIL:
         raise typer.Exit(1)
+
+
+def _lacking(read: ConfigFile) -> Sequence[str]:
+    """A line for each of the file's texts that has no audio of its own."""
+    return AgentVoices(read).faults
 
 
 def _show(done: int, steps: int, name: str) -> None:

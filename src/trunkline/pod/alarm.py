@@ -7,11 +7,10 @@ from collections.abc import Callable
 class Alarm:
     """Rings once, at the earliest time that it was set to since it rang last."""
 
-    __slots__ = ("_handle", "_loop", "_ring", "at")
+    __slots__ = ("_handle", "_ring", "at")
 
     def __init__(self, ring: Callable[[], None]) -> None:
-        """`ring` is called from the loop in which the alarm is made."""
-        self._loop = asyncio.get_running_loop()
+        """`ring` is called from the loop in which the alarm is set."""
         self._ring = ring
         self._handle: asyncio.Handle | None = None
         self.at: float | None = None
@@ -25,7 +24,7 @@ class Alarm:
                 return
             self.stop()
         self.at = at
-        self._handle = self._loop.call_at(at, self._rings)
+        self._handle = asyncio.get_running_loop().call_at(at, self._rings)
 
     def stop(self) -> None:
         """Do not ring."""

@@ -241,7 +241,8 @@ class Pod:
     def _sweep_doors(self) -> None:
         """Let the doors go that the config no longer names and no call may still want."""
         assert self._calls is not None
-        self._parts.doors.sweep({live.prepared.model for live in self._calls.all()})
+        used = {model for live in self._calls.all() for model in live.prepared.models}
+        self._parts.doors.sweep(used)
 
     # Ending.
 
