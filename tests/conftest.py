@@ -59,7 +59,7 @@ def database_url(stores: EmbeddedStores) -> str:
 
     async def empty() -> None:
         connection = await asyncpg.connect(stores.database_url)
-        await connection.execute("TRUNCATE calls, facts, stray_facts")
+        await connection.execute("TRUNCATE calls, facts, stray_facts, carrier_facts")
         await connection.close()
 
     asyncio.run(empty())

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
-from trunkline.core.record import Entry, Head
+from trunkline.core.record import Aside, Entry, Head
 
 
 class CallState(StrEnum):
@@ -14,6 +14,26 @@ class CallState(StrEnum):
 
     LIVE = "live"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a call: under which epoch, which life of which pod."""
+
+    epoch: Epoch
+    pod: PodName
+    incarnation: Incarnation
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCall:
+    """A call's journal as a look over all of them finds it."""
+
+    call: CallSid
+    holder: Holder
+    state: CallState
+    logged: bool
+    """The call log has all of it: it was told so (`forget_call`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +88,17 @@ class Journal(Protocol):
         ...
 
     async def append(
-        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+        self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
     ) -> None:
         """Append what follows `head`; idempotent for entries it already holds.
 
+        A call that a restarted store forgot is begun anew by an append from its first entry on,
+        and a store that forgot the holder's epoch takes it: a higher one wins, a lower never does.
+        Without entries it asks whether the journal holds all up to `head`.
+
         Raises:
-            Fenced: another epoch owns the call, it has ended, or the chain has another head.
-            Behind: the journal lost its tail in a crash: append again what follows its head.
+            Fenced: a higher epoch owns the call, it has ended, or the chain has another head.
+            Behind: the journal holds less: append again what follows its head, or all there is.
             StoreError: Redis did not answer in time; the same append may be sent again.
         """
         ...
@@ -108,6 +132,18 @@ class LoggedCall:
     facts: int
 
 
+class JournalIndex(Protocol):
+    """A look over all journals, for calls that nobody carries any more."""
+
+    async def held(self, cursor: int) -> tuple[int, Sequence[HeldCall]]:
+        """Some of the calls, in a bounded step, and where to go on.
+
+        Begins with 0 and is over when it answers 0. A call that is there all the time is found at
+        least once; one that comes or goes meanwhile may be found, or not.
+        """
+        ...
+
+
 class CallBook(Protocol):
     """The call log: acknowledged facts, for ever."""
 
@@ -117,6 +153,10 @@ class CallBook(Protocol):
         Raises:
             StoreError: nothing of it was committed; the same write may be sent again.
         """
+        ...
+
+    async def put_aside(self, facts: Sequence[Aside]) -> None:
+        """Keep facts beside the calls' chains, each once; raises as `write`."""
         ...
 
     async def calls(self, *, limit: int, before_ms: int | None = None) -> list[LoggedCall]:

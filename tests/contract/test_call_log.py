@@ -28,7 +28,7 @@ from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.adapters.postgres.connect import Pool, connect
 from trunkline.core.facts import CallEnded, CallerSaid, Outcome
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Entry
+from trunkline.core.record import PAYLOAD_BYTES_MAX, Aside, Entry, Why
 from trunkline.errors import StoreError
 from trunkline.ports import CallBook, LoggedCall
 
@@ -38,10 +38,11 @@ T = TypeVar("T")
 
 
 class Counting(CallBook, Protocol):
-    """A call log that counts what contradicts it."""
+    """A call log that counts what it puts aside, and shows it."""
 
     @property
     def strays(self) -> int: ...
+    async def aside(self, call: CallSid) -> list[Aside]: ...
 
 
 SERVERS = {"postgres": "database_url", "pgbouncer": "pgbouncer_url"}
@@ -68,14 +69,11 @@ def alarms() -> list[tuple[CallSid, int]]:
 
 @pytest.fixture
 async def book(url: str | None, alarms: list[tuple[CallSid, int]]) -> AsyncIterator[Counting]:
-    def on_stray(call: CallSid, seq: int) -> None:
-        alarms.append((call, seq))
-
     if url is None:
-        yield MemoryCallBook(on_stray)
+        yield MemoryCallBook(listener(alarms))
         return
     async with await connect(url) as pool:
-        yield PostgresCallBook(pool, on_stray)
+        yield PostgresCallBook(pool, listener(alarms))
 
 
 def rows(call: CallSid, entries: Sequence[Entry]) -> list[tuple[CallSid, Entry]]:
@@ -208,6 +206,40 @@ async def test_nul_and_odd_texts_block_nothing(book: Counting) -> None:
     assert len(await book.calls(limit=10)) == 2
 
 
+async def test_a_fact_over_its_size_is_quarantined_and_blocks_nothing(
+    book: Counting, alarms: list[tuple[CallSid, int]]
+) -> None:
+    """It is aside, whole and once; what is behind it is in its place, and the row is whole."""
+    big = CallEnded(Outcome.FAILED, "ü" * (PAYLOAD_BYTES_MAX // 2))
+    most = CallerSaid(
+        "", "a" * (PAYLOAD_BYTES_MAX - len('{"kind":"caller_said","item_id":"","text":""}'))
+    )
+    entries = chain(CALL, RECEIVED, CallerSaid("", most.text + "a"), most, SAID, big)
+    for _ in range(2):
+        await book.write(rows(CALL, entries))
+    assert await book.entries(CALL) == [entries[0], entries[2], entries[3]]
+    assert await book.aside(CALL) == [Aside(CALL, entries[at], Why.TOO_BIG) for at in (1, 4)]
+    assert sorted(alarms) == [(CALL, 2), (CALL, 5)]
+    row = await book.call(CALL)
+    assert row is not None
+    assert (row.outcome, row.facts) == ("failed", 3)
+
+
+async def test_facts_that_the_journal_refused_are_put_aside_once(
+    book: Counting, alarms: list[tuple[CallSid, int]]
+) -> None:
+    """Beside the chain of the call, which does not change."""
+    entries = chain(CALL, *WHOLE_CALL)
+    late = [Aside(CALL, entry, Why.FENCED) for entry in chain(CALL, SAID, SAID, salt=7)]
+    await book.write(rows(CALL, entries))
+    for _ in range(2):
+        await book.put_aside(late)
+    assert await book.entries(CALL) == entries
+    assert await book.aside(CALL) == late
+    assert await book.aside(OTHER_CALL) == []
+    assert alarms == [(CALL, 1), (CALL, 2)]
+
+
 async def test_a_kind_that_we_do_not_know_is_kept(book: Counting) -> None:
     """A neighbour revision may write facts, and forms of facts, that we can't read."""
     entries = [
@@ -310,8 +342,8 @@ class Histories(RuleBasedStateMachine):
         assert sorted(self.told[0]) == sorted(self.told[1])
 
 
-def listener(told: list[tuple[CallSid, int]]) -> Callable[[CallSid, int], None]:
-    return lambda call, seq: told.append((call, seq))
+def listener(told: list[tuple[CallSid, int]]) -> Callable[[Aside], None]:
+    return lambda fact: told.append((fact.call, fact.entry.seq))
 
 
 async def emptied(pool: Pool) -> None:
@@ -347,10 +379,11 @@ async def test_a_text_that_the_store_refuses_goes_aside(server_url: str) -> None
         book = PostgresCallBook(pool)
         await book.write(rows(CALL, sound) + rows(OTHER_CALL, broken))
         kept = [len(await book.entries(call)) for call in (CALL, OTHER_CALL)]
-        aside = await pool.fetchval("SELECT payload FROM stray_facts")
+        (aside,) = await book.aside(OTHER_CALL)
     assert kept == [5, 1]
     assert book.strays == 1
-    assert aside == '{"text":"\ufffd?"}'
+    assert (aside.why, aside.entry.payload) == (Why.NUL, '{"text":"\ufffd?"}')
+    assert aside.entry.hash == broken[1].hash
 
 
 async def test_a_failed_write_leaves_nothing(server_url: str) -> None:

@@ -21,7 +21,16 @@ from trunkline.core.facts import CallerSaid, Fact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import GENESIS, Entry, Head, after
 from trunkline.errors import Behind, Fenced
-from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
+from trunkline.ports import (
+    CallState,
+    HeldCall,
+    Holder,
+    Journal,
+    JournalIndex,
+    Opening,
+    ResumeRefused,
+    Resumption,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -31,22 +40,41 @@ HOUR_MS = 3600 * 1000
 T = TypeVar("T")
 
 
-class Bench(Protocol):
-    """A journal, and a way to let time pass for it without waiting."""
+def mine(epoch: int) -> Holder:
+    """The first pod under this epoch."""
+    return Holder(Epoch(epoch), POD, LIFE)
 
-    journal: Journal
+
+def theirs(epoch: int) -> Holder:
+    """The other pod under this epoch."""
+    return Holder(Epoch(epoch), OTHER_POD, OTHER_LIFE)
+
+
+class Kept(Journal, JournalIndex, Protocol):
+    """A journal, and a look over all that it keeps."""
+
+
+class Bench(Protocol):
+    """A journal, and ways to let time pass for it and to have it forget, without waiting."""
+
+    journal: Kept
 
     async def let_pass(self, ms: int) -> None: ...
+    async def forget_all_of(self, call: CallSid) -> None: ...
     async def close(self) -> None: ...
 
 
 class MemoryBench:
     def __init__(self) -> None:
         self.now_ms = 1_767_225_600_000
-        self.journal: Journal = MemoryJournal(lambda: self.now_ms)
+        self.twin = MemoryJournal(lambda: self.now_ms)
+        self.journal: Kept = self.twin
 
     async def let_pass(self, ms: int) -> None:
         self.now_ms += ms
+
+    async def forget_all_of(self, call: CallSid) -> None:
+        self.twin.lose(call)
 
     async def close(self) -> None:
         pass
@@ -57,7 +85,7 @@ class RedisBench:
 
     def __init__(self, url: str) -> None:
         self.client: Redis = connect(url)
-        self.journal: Journal = RedisJournal(self.client)
+        self.journal: Kept = RedisJournal(self.client)
 
     async def let_pass(self, ms: int) -> None:
         for call in (CALL, OTHER_CALL):
@@ -67,6 +95,9 @@ class RedisBench:
                 left = await self.client.pttl(key)
                 if left > 0:
                     await self.client.pexpire(key, left - ms)
+
+    async def forget_all_of(self, call: CallSid) -> None:
+        await self.client.delete(call_key(call), facts_key(call))
 
     async def empty(self) -> None:
         await self.client.flushall()
@@ -127,8 +158,8 @@ async def test_a_repeated_opening_gets_the_same_answer(bench: Bench) -> None:
 async def test_calls_do_not_touch_each_other(bench: Bench) -> None:
     """Each call has a journal of its own."""
     epoch, other = await opened(bench), await opened(bench, OTHER_CALL)
-    await bench.journal.append(CALL, epoch, Head(), chain(CALL, RECEIVED, ENDED))
-    await bench.journal.append(OTHER_CALL, other, Head(), chain(OTHER_CALL, RECEIVED))
+    await bench.journal.append(CALL, mine(epoch), Head(), chain(CALL, RECEIVED, ENDED))
+    await bench.journal.append(OTHER_CALL, mine(other), Head(), chain(OTHER_CALL, RECEIVED))
     assert await bench.journal.read(OTHER_CALL) == chain(OTHER_CALL, RECEIVED)
     assert (await bench.journal.open_call(OTHER_CALL, POD, LIFE)).state is CallState.LIVE
 
@@ -136,24 +167,119 @@ async def test_calls_do_not_touch_each_other(bench: Bench) -> None:
 async def test_what_was_appended_is_read_in_order(bench: Bench) -> None:
     """Batch by batch, the whole chain comes back as it was."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:2])
-    await bench.journal.append(CALL, epoch, after(entries[1]), entries[2:])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:2])
+    await bench.journal.append(CALL, mine(epoch), after(entries[1]), entries[2:])
     assert await bench.journal.read(CALL) == entries
 
 
-async def test_an_unknown_call_has_no_entries_and_takes_none(bench: Bench) -> None:
-    """Nobody writes for a call that was never opened, or that has expired."""
-    assert await bench.journal.read(CALL) == []
-    with pytest.raises(Fenced):
-        await bench.journal.append(CALL, Epoch(1), Head(), chain(CALL, RECEIVED))
+async def test_an_unknown_call_has_no_entries(bench: Bench) -> None:
+    """Nothing to read, nothing to forget."""
     assert await bench.journal.read(CALL) == []
     await bench.journal.forget_call(CALL)
+    assert await bench.journal.read(CALL) == []
+
+
+async def test_a_forgotten_call_is_begun_anew_from_its_first_entry(bench: Bench) -> None:
+    """Under the epoch of who brings it, with all that it keeps; later entries alone do not do."""
+    epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:3])
+    await bench.forget_all_of(CALL)
+    with pytest.raises(Behind) as caught:
+        await bench.journal.append(CALL, mine(epoch), after(entries[2]), entries[3:4])
+    assert Head(caught.value.seq, caught.value.hash) == Head()
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:4])
+    assert await bench.journal.read(CALL) == entries[:4]
+    opening = await bench.journal.open_call(CALL, OTHER_POD, OTHER_LIFE)
+    assert (opening.epoch, opening.pod, opening.incarnation) == (epoch, POD, LIFE)
+    assert not opening.first
+    assert (await resumed(bench, epoch)).head == after(entries[3])
+
+
+async def test_who_asks_without_entries_learns_what_is_held(bench: Bench) -> None:
+    """All of it, less, nothing: the owner of a quiet call finds out that the store forgot."""
+    epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:3])
+    await bench.journal.append(CALL, mine(epoch), after(entries[2]), [])
+    await bench.forget_all_of(CALL)
+    with pytest.raises(Behind):
+        await bench.journal.append(CALL, mine(epoch), after(entries[2]), [])
+    await bench.journal.append(CALL, mine(epoch), Head(), [])
+    assert not (await bench.journal.open_call(CALL, OTHER_POD, OTHER_LIFE)).first
+
+
+async def test_of_two_that_bring_a_forgotten_call_the_higher_epoch_wins(bench: Bench) -> None:
+    """In both orders: the lower epoch's later entries give way, and it is fenced."""
+    entries = chain(CALL, *WHOLE_CALL)
+    other = chain(CALL, SAID, SAID, SAID, head=after(entries[1]), salt=1)
+    await bench.journal.append(CALL, mine(10), Head(), [*entries[:2], *other])
+    # It holds another chain than the higher epoch's: that brings all of its own.
+    with pytest.raises(Behind) as caught:
+        await bench.journal.append(CALL, theirs(12), after(entries[3]), entries[4:])
+    assert caught.value.seq == 0
+    await bench.journal.append(CALL, theirs(12), Head(), entries[:4])
+    assert await bench.journal.read(CALL) == entries[:4]
+    for head, more in ((Head(), entries), (after(entries[3]), entries[4:]), (Head(), [])):
+        with pytest.raises(Fenced):
+            await bench.journal.append(CALL, mine(10), head, more)
+    await bench.journal.append(CALL, theirs(12), after(entries[3]), entries[4:])
+    assert await bench.journal.read(CALL) == entries
+    assert (await bench.journal.open_call(CALL, POD, LIFE)).pod == OTHER_POD
+
+
+async def test_a_lower_epochs_end_is_no_end_of_the_higher_ones_call(bench: Bench) -> None:
+    """A pod that did not know it had lost the call closed it: who has it goes on."""
+    entries = chain(CALL, *WHOLE_CALL)
+    await bench.journal.append(CALL, mine(10), Head(), chain(CALL, RECEIVED, ENDED))
+    await bench.journal.append(CALL, theirs(12), Head(), entries[:2])
+    assert (await bench.journal.open_call(CALL, POD, LIFE)).state is CallState.LIVE
+    await bench.journal.append(CALL, theirs(12), after(entries[1]), entries[2:])
+    assert (await bench.journal.open_call(CALL, POD, LIFE)).state is CallState.ENDED
+    late = chain(CALL, SAID, head=after(entries[-1]))
+    with pytest.raises(Fenced):
+        await bench.journal.append(CALL, theirs(13), after(entries[-1]), late)
+
+
+async def test_an_epoch_that_the_store_forgot_is_still_its_holders(bench: Bench) -> None:
+    """A crash lost the resume but not the call: the next append takes it again."""
+    epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:3])
+    await bench.journal.append(CALL, theirs(epoch + 1), after(entries[1]), entries[2:4])
+    assert await bench.journal.read(CALL) == entries[:4]
+    with pytest.raises(Fenced):
+        await bench.journal.append(CALL, mine(epoch), after(entries[3]), entries[4:])
+
+
+async def all_held(bench: Bench) -> list[HeldCall]:
+    found: list[HeldCall] = []
+    cursor = 0
+    while True:
+        cursor, step = await bench.journal.held(cursor)
+        found += step
+        if cursor == 0:
+            return sorted(found, key=lambda held: held.call)
+
+
+async def test_every_call_is_found_with_its_holder(bench: Bench) -> None:
+    """Live, ended, and ended and logged; step by step, however many there are."""
+    assert await all_held(bench) == []
+    calls = [CallSid(f"CA{number:032}") for number in range(9)]
+    epochs = [await opened(bench, call) for call in calls]
+    for call, epoch in zip(calls[:2], epochs, strict=False):
+        await bench.journal.append(call, mine(epoch), Head(), chain(call, RECEIVED, ENDED))
+    await bench.journal.forget_call(calls[0])
+    expected = [
+        HeldCall(call, mine(epoch), CallState.LIVE, logged=False)
+        for call, epoch in zip(calls, epochs, strict=True)
+    ]
+    expected[0] = HeldCall(calls[0], mine(epochs[0]), CallState.ENDED, logged=True)
+    expected[1] = HeldCall(calls[1], mine(epochs[1]), CallState.ENDED, logged=False)
+    assert await all_held(bench) == expected
 
 
 async def test_nothing_appended_is_nothing_done(bench: Bench) -> None:
     """An append of no entries is no mistake."""
     epoch = await opened(bench)
-    await bench.journal.append(CALL, epoch, Head(), [])
+    await bench.journal.append(CALL, mine(epoch), Head(), [])
     assert await bench.journal.read(CALL) == []
 
 
@@ -162,20 +288,20 @@ async def test_nothing_appended_is_nothing_done(bench: Bench) -> None:
 async def test_an_append_may_be_repeated(bench: Bench, held: int, since: int) -> None:
     """A retry after a lost answer, also with new entries behind it, leaves each entry once."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:held])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:held])
     since = min(since, held)
     head = after(entries[since - 1]) if since else Head()
-    await bench.journal.append(CALL, epoch, head, entries[since:])
+    await bench.journal.append(CALL, mine(epoch), head, entries[since:])
     assert await bench.journal.read(CALL) == entries
 
 
 async def test_another_entry_in_a_taken_place_is_refused_whole(bench: Bench) -> None:
     """The same key with another hash: nothing of the batch is appended."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:3])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:3])
     other = chain(CALL, SAID, ENDED, head=after(entries[1]), salt=1)
     with pytest.raises(Fenced):
-        await bench.journal.append(CALL, epoch, after(entries[1]), other)
+        await bench.journal.append(CALL, mine(epoch), after(entries[1]), other)
     assert await bench.journal.read(CALL) == entries[:3]
 
 
@@ -183,33 +309,35 @@ async def test_another_entry_in_a_taken_place_is_refused_whole(bench: Bench) -> 
 async def test_another_chains_head_is_refused(bench: Bench, seq: int) -> None:
     """A head of the right length and the wrong hash is no head of this chain."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:3])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:3])
     head = Head(seq, "f" * 64)
     with pytest.raises(Fenced):
-        await bench.journal.append(CALL, epoch, head, chain(CALL, SAID, SAID, SAID, head=head))
+        await bench.journal.append(
+            CALL, mine(epoch), head, chain(CALL, SAID, SAID, SAID, head=head)
+        )
     assert await bench.journal.read(CALL) == entries[:3]
 
 
 async def test_a_journal_that_lost_its_tail_says_from_where(bench: Bench) -> None:
     """A store that crashed may hold less than it acknowledged: the owner appends it again."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:2])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:2])
     with pytest.raises(Behind) as caught:
-        await bench.journal.append(CALL, epoch, after(entries[3]), entries[4:])
+        await bench.journal.append(CALL, mine(epoch), after(entries[3]), entries[4:])
     held = Head(caught.value.seq, caught.value.hash)
     assert held == after(entries[1])
-    await bench.journal.append(CALL, epoch, held, entries[2:])
+    await bench.journal.append(CALL, mine(epoch), held, entries[2:])
     assert await bench.journal.read(CALL) == entries
 
 
 async def test_an_ended_call_takes_no_more(bench: Bench) -> None:
     """`call_ended` is the last fact; its own retry is harmless."""
     epoch, entries = await opened(bench), chain(CALL, RECEIVED, ENDED)
-    await bench.journal.append(CALL, epoch, Head(), entries)
-    await bench.journal.append(CALL, epoch, after(entries[0]), entries[1:])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries)
+    await bench.journal.append(CALL, mine(epoch), after(entries[0]), entries[1:])
     with pytest.raises(Fenced):
         await bench.journal.append(
-            CALL, epoch, after(entries[1]), chain(CALL, SAID, head=after(entries[1]))
+            CALL, mine(epoch), after(entries[1]), chain(CALL, SAID, head=after(entries[1]))
         )
     assert await bench.journal.read(CALL) == entries
     assert (await bench.journal.open_call(CALL, POD, LIFE)).state is CallState.ENDED
@@ -219,15 +347,15 @@ async def test_a_long_append_arrives_whole(bench: Bench) -> None:
     """More than one script takes at once, after an outage of the store, say."""
     epoch = await opened(bench)
     entries = chain(CALL, *[SAID] * (2 * APPEND_ENTRIES_MAX + 1), ENDED)
-    await bench.journal.append(CALL, epoch, Head(), entries)
-    await bench.journal.append(CALL, epoch, Head(), entries)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries)
     assert await bench.journal.read(CALL) == entries
 
 
 async def test_a_resume_takes_the_call_from_its_epoch(bench: Bench) -> None:
     """The new epoch is higher, the chain goes on where it was, the old owner is fenced."""
     epoch, entries = await opened(bench), chain(CALL, *WHOLE_CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries[:2])
+    await bench.journal.append(CALL, mine(epoch), Head(), entries[:2])
     await bench.let_pass(1000)
     found = await resumed(bench, epoch)
     assert found.first
@@ -235,8 +363,8 @@ async def test_a_resume_takes_the_call_from_its_epoch(bench: Bench) -> None:
     assert found.epoch >= found.opened_at_ms == found.now_ms
     assert found.head == after(entries[1])
     with pytest.raises(Fenced):
-        await bench.journal.append(CALL, epoch, after(entries[1]), entries[2:])
-    await bench.journal.append(CALL, found.epoch, found.head, entries[2:])
+        await bench.journal.append(CALL, mine(epoch), after(entries[1]), entries[2:])
+    await bench.journal.append(CALL, theirs(found.epoch), found.head, entries[2:])
     assert await bench.journal.read(CALL) == entries
 
 
@@ -281,7 +409,7 @@ async def test_a_resume_of_no_call_or_of_an_ended_one_is_refused(bench: Bench) -
     assert await refuse(CALL, Epoch(1), POD, LIFE) is ResumeRefused.UNKNOWN
     epoch = await opened(bench)
     assert await refuse(CALL, Epoch(1), POD, LIFE) is ResumeRefused.STALE
-    await bench.journal.append(CALL, epoch, Head(), chain(CALL, RECEIVED, ENDED))
+    await bench.journal.append(CALL, mine(epoch), Head(), chain(CALL, RECEIVED, ENDED))
     assert await refuse(CALL, epoch, POD, LIFE) is ResumeRefused.ENDED
     assert await refuse(CALL, Epoch(1), POD, LIFE) is ResumeRefused.ENDED
 
@@ -297,7 +425,7 @@ async def test_of_many_that_resume_at_once_one_is_the_first(bench: Bench) -> Non
 async def test_a_live_call_is_not_forgotten(bench: Bench) -> None:
     """`forget_call` before the end does nothing; a day's silence does."""
     epoch = await opened(bench)
-    await bench.journal.append(CALL, epoch, Head(), chain(CALL, RECEIVED))
+    await bench.journal.append(CALL, mine(epoch), Head(), chain(CALL, RECEIVED))
     await bench.journal.forget_call(CALL)
     await bench.let_pass(23 * HOUR_MS)
     assert len(await bench.journal.read(CALL)) == 1
@@ -311,7 +439,7 @@ async def test_each_fact_lets_a_journal_live_another_day(bench: Bench) -> None:
     epoch, entries = await opened(bench), chain(CALL, RECEIVED, SAID, SAID, SAID)
     for at in range(4):
         head = after(entries[at - 1]) if at else Head()
-        await bench.journal.append(CALL, epoch, head, entries[at : at + 1])
+        await bench.journal.append(CALL, mine(epoch), head, entries[at : at + 1])
         await bench.let_pass(20 * HOUR_MS)
     assert await bench.journal.read(CALL) == entries
 
@@ -319,13 +447,13 @@ async def test_each_fact_lets_a_journal_live_another_day(bench: Bench) -> None:
 async def test_a_forgotten_call_is_found_for_two_hours(bench: Bench) -> None:
     """Late resumes find that it ended; repeated flushes and forgets don't keep it longer."""
     epoch, entries = await opened(bench), chain(CALL, RECEIVED, ENDED)
-    await bench.journal.append(CALL, epoch, Head(), entries)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries)
     await bench.journal.forget_call(CALL)
     await bench.let_pass(HOUR_MS * 3 // 2)
     found = await bench.journal.resume_call(CALL, epoch, POD, LIFE)
     assert found is ResumeRefused.ENDED
     await bench.journal.forget_call(CALL)
-    await bench.journal.append(CALL, epoch, Head(), entries)
+    await bench.journal.append(CALL, mine(epoch), Head(), entries)
     await bench.let_pass(HOUR_MS)
     found = await bench.journal.resume_call(CALL, epoch, POD, LIFE)
     assert found is ResumeRefused.UNKNOWN
@@ -428,16 +556,58 @@ class JournalHistory(RuleBasedStateMachine):
         if contradicts:
             entries = chain(call, *[SAID] * len(entries), head=head, salt=self.salt)
         fresh = len(entries) > len(known.entries) - since
-        refused = (
-            not known.epochs or epoch != known.epochs[-1] or contradicts or (fresh and known.ended)
+        refused = bool(known.epochs) and (
+            epoch != known.epochs[-1] or contradicts or (fresh and known.ended)
         )
         if refused:
             with pytest.raises(Fenced):
-                self.run(self.bench.journal.append(call, epoch, head, entries))
+                self.run(self.bench.journal.append(call, mine(epoch), head, entries))
         else:
-            self.run(self.bench.journal.append(call, epoch, head, entries))
+            self.run(self.bench.journal.append(call, mine(epoch), head, entries))
             known.entries = known.entries[:since] + entries
             known.ended |= ends
+            if not known.epochs:  # Begun anew, by who brought it from its first entry on.
+                known.epochs.append(epoch)
+                self.calls[call] = known
+
+    @rule(
+        call=calls_of_ours,
+        keep=st.integers(0, 4),
+        again=st.integers(0, 4),
+        new=st.integers(0, 2),
+        ends=st.sampled_from([False, False, True]),
+    )
+    def append_under_a_forgotten_epoch(
+        self, call: CallSid, keep: int, again: int, new: int, *, ends: bool
+    ) -> None:
+        known = self.calls.get(call)
+        if known is None:
+            return
+        keep = min(keep, len(known.entries))
+        since = max(0, keep - again)
+        self.salt += 1
+        facts: list[Fact] = [SAID] * new
+        if ends:
+            facts.append(ENDED)
+        tail = after(known.entries[keep - 1]) if keep else Head()
+        entries = known.entries[since:keep] + chain(call, *facts, head=tail, salt=self.salt)
+        head = after(known.entries[since - 1]) if since else Head()
+        epoch = Epoch(known.epochs[-1] + 1)
+        work = self.bench.journal.append(call, mine(epoch), head, entries)
+        if known.ended and keep == len(known.entries) and facts:
+            with pytest.raises(Fenced):
+                self.run(work)
+            return
+        self.run(work)
+        known.ended = ends or (known.ended and keep == len(known.entries))
+        known.entries = known.entries[:since] + entries
+        known.epochs = [epoch]
+        known.resumed_ms_ago = None
+
+    @rule(call=calls_of_ours)
+    def lose(self, call: CallSid) -> None:
+        self.run(self.bench.forget_all_of(call))
+        self.calls.pop(call, None)
 
     @rule(call=calls_of_ours, lost=st.integers(1, 3))
     def append_past_the_tail(self, call: CallSid, lost: int) -> None:
@@ -450,7 +620,7 @@ class JournalHistory(RuleBasedStateMachine):
             self.run(
                 self.bench.journal.append(
                     call,
-                    known.epochs[-1],
+                    mine(known.epochs[-1]),
                     after(gap[-1]),
                     chain(call, SAID, head=after(gap[-1])),
                 )
@@ -497,7 +667,7 @@ def test_whatever_was_said_is_kept(url: str | None, texts: list[str]) -> None:
         if isinstance(bench, RedisBench):
             runner.run(bench.empty())
         entries = chain(CALL, *(CallerSaid(text, text) for text in texts))
-        runner.run(bench.journal.append(CALL, runner.run(opened(bench)), Head(), entries))
+        runner.run(bench.journal.append(CALL, mine(runner.run(opened(bench))), Head(), entries))
         assert runner.run(bench.journal.read(CALL)) == entries
         runner.run(bench.close())
 

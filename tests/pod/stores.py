@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from trunkline.adapters.memory.call_log import MemoryCallBook
 from trunkline.adapters.memory.journal import MemoryJournal
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
-from trunkline.core.record import Entry, Head
+from trunkline.core.record import Aside, Entry, Head
 from trunkline.errors import StoreError
-from trunkline.ports import Opening, ResumeRefused, Resumption
+from trunkline.ports import Holder, Opening, ResumeRefused, Resumption
 
 
 class FailingJournal(MemoryJournal):
@@ -25,10 +25,11 @@ class FailingJournal(MemoryJournal):
         self.appends = 0
         self.openings = 0
         self.forgotten: list[CallSid] = []
+        self._appended = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def lose(self) -> None:
+    def lose_all(self) -> None:
         """Everything is gone, as after a restart of a store that kept nothing."""
         self._calls.clear()
 
@@ -59,13 +60,22 @@ class FailingJournal(MemoryJournal):
         return resumed
 
     async def append(
-        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+        self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
     ) -> None:
         """Append, or be away, or append and let the answer get lost."""
         self.appends += 1
-        self._arrive()
-        await super().append(call, epoch, head, entries)
+        try:
+            self._arrive()
+            await super().append(call, holder, head, entries)
+        finally:
+            self._appended.set()
         await self._answer()
+
+    async def wait_for_append(self) -> None:
+        """The next append was taken or refused."""
+        self._appended.clear()
+        async with asyncio.timeout(20):
+            await self._appended.wait()
 
     async def forget_call(self, call: CallSid) -> None:
         """Forget, or be away."""
@@ -98,6 +108,8 @@ class FailingBook(MemoryCallBook):
     def __init__(self) -> None:
         super().__init__()
         self.away = False
+        self.entries_away = False
+        self.entries_asked = asyncio.Event()
         self.refusals = 0
         self._asked = asyncio.Event()
 
@@ -110,6 +122,19 @@ class FailingBook(MemoryCallBook):
             await super().write(entries)
         finally:
             self._asked.set()
+
+    async def put_aside(self, facts: Sequence[Aside]) -> None:
+        """Put aside, or be away."""
+        if self.away:
+            raise StoreError("away")
+        await super().put_aside(facts)
+
+    async def entries(self, call: CallSid) -> list[Entry]:
+        """Read: a test looks into it while it is away; `entries_away` for everybody else."""
+        if self.entries_away:
+            self.entries_asked.set()
+            raise StoreError("away")
+        return await super().entries(call)
 
     async def wait_until_asked(self) -> None:
         """The next write was taken or refused."""

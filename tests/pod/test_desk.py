@@ -365,7 +365,7 @@ async def test_our_newest_token_is_good_though_the_journal_forgot_the_call() -> 
         answer = await here.ring(FIRST)
         here.lose(FIRST, here.start(FIRST))
         await here.around.recorder.settle(FIRST, 5)
-        here.journal.lose()
+        here.journal.lose_all()
         here.journal.now_ms += 500
         again = await here.redirect(FIRST, answer)
         assert again is not None

@@ -10,13 +10,10 @@ from chains import CALL, ENDED, OPENED, OTHER_CALL, RECEIVED, SAID
 from pod.stores import FailingBook, FailingJournal
 from trunkline.core.facts import CallerSaid
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
-from trunkline.core.record import Entry, Head, chain_hash
-from trunkline.pod.recorder import (
-    TAIL_ENTRIES_MAX,
-    UNACKED_ENTRIES_MAX,
-    UNWRITTEN_ENTRIES_MAX,
-    Recorder,
-)
+from trunkline.core.record import Entry, Head, Why, chain_hash
+from trunkline.pod.chain import TAIL_ENTRIES_MAX
+from trunkline.pod.flush import UNWRITTEN_ENTRIES_MAX
+from trunkline.pod.recorder import UNACKED_ENTRIES_MAX, Recorder
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
@@ -28,7 +25,7 @@ POD, LIFE = PodName("pod-0"), Incarnation("a")
 class Recording:
     """A recorder at work between two stores."""
 
-    def __init__(self, unwritten_max: int = UNWRITTEN_ENTRIES_MAX) -> None:
+    def __init__(self, unwritten_max: int = UNWRITTEN_ENTRIES_MAX, ask_s: float = 60.0) -> None:
         self.journal = FailingJournal()
         self.book = FailingBook()
         self.recorder = Recorder(
@@ -40,6 +37,7 @@ class Recording:
             pod=POD,
             incarnation=LIFE,
             unwritten_max=unwritten_max,
+            ask_s=ask_s,
         )
 
     async def begin(self, call: CallSid) -> Epoch:
@@ -61,7 +59,7 @@ async def recording(here: Recording | None = None) -> AsyncIterator[Recording]:
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
         tasks.create_task(here.recorder.run())
         yield here
-        here.journal.away = here.book.away = False
+        here.journal.away = here.book.away = here.book.entries_away = False
         here.journal.gate.set()
         here.recorder.close()
 
@@ -210,23 +208,84 @@ async def test_a_tail_that_the_journal_lost_is_appended_again() -> None:
 
 
 async def test_a_journal_that_lost_everything_gets_the_call_again() -> None:
-    """Under a new epoch, for we still carry it; other calls are not held up by it."""
+    """Under its own epoch, for we still carry it."""
     async with recording() as here:
-        await here.begin(CALL)
+        epoch = await here.begin(CALL)
         here.recorder.record(CALL, RECEIVED)
         assert await here.recorder.settle(CALL, 5)
-        here.journal.lose()
+        here.journal.lose_all()
         here.journal.now_ms += 1_000
         here.recorder.record(CALL, SAID)
+        assert await here.recorder.settle(CALL, 5)
+        assert here.journal.holder(CALL) == (epoch, POD)
         here.recorder.record(CALL, ENDED)
         assert await here.recorder.settle(CALL, 5)
         assert [e.seq for e in await here.journal.read(CALL)] == [1, 2, 3]
         assert_chained(CALL, await here.wait_for(CALL, 3))
+    assert here.book.strays == 0
 
 
-async def test_a_tail_beyond_what_is_kept_ends_the_record_of_that_call_alone() -> None:
-    """What can't be mended is said, and does not stand in the way of other calls."""
+async def test_a_quiet_call_finds_out_that_the_journal_forgot() -> None:
+    """No fact is made, and yet whoever takes the call over finds all of them."""
+    async with recording(Recording(ask_s=0.01)) as here:
+        await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        here.recorder.record(CALL, SAID)
+        assert await here.recorder.settle(CALL, 5)
+        here.journal.lose_all()
+        while len(await here.journal.read(CALL)) < 2:
+            await here.journal.wait_for_append()
+
+
+async def test_an_ended_call_is_asked_for_until_the_call_log_has_it() -> None:
+    """Both stores fail, one after the other: what the first lost is there before the pod may go."""
+    async with recording(Recording(ask_s=0.01)) as here:
+        here.book.away = True
+        await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        here.journal.lose_all()
+        while len(await here.journal.read(CALL)) < 2:
+            await here.journal.wait_for_append()
+        here.book.away = False
+        assert_chained(CALL, await here.wait_for(CALL, 2))
+    assert here.recorder.calls == 0
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100])
+async def test_what_is_older_than_the_tail_is_read_back_from_the_call_log(kept: int) -> None:
+    """No call is fenced only because Redis forgot; while Postgres is away it waits."""
     async with recording() as here:
+        await here.begin(CALL)
+        for number in range(TAIL_ENTRIES_MAX + 150):
+            here.recorder.record(CALL, CallerSaid(f"item_{number}", ""))
+        assert await here.recorder.settle(CALL, 5)
+        await here.wait_for(CALL, TAIL_ENTRIES_MAX + 150)
+        here.book.entries_away = True
+        if kept:
+            here.journal.lose_tail(CALL, kept)
+        else:
+            here.journal.lose_all()
+        here.recorder.record(CALL, SAID)
+        await here.book.entries_asked.wait()
+        await here.begin(OTHER_CALL)
+        here.recorder.record(OTHER_CALL, RECEIVED)
+        assert await here.recorder.settle(OTHER_CALL, 5), "others do not wait for it"
+        here.book.entries_away = False
+        assert await here.recorder.settle(CALL, 10)
+        held = await here.journal.read(CALL)
+        assert len(held) == TAIL_ENTRIES_MAX + 151
+        assert_chained(CALL, held)
+        here.recorder.record(CALL, ENDED)
+        assert_chained(CALL, await here.wait_for(CALL, TAIL_ENTRIES_MAX + 152))
+    assert here.book.strays == 0
+
+
+async def test_what_every_store_lost_ends_the_record_of_that_call_alone() -> None:
+    """What can't be mended is said, kept aside, and does not stand in the way of other calls."""
+    async with recording(Recording(unwritten_max=3)) as here:
+        here.book.away = True
         await here.begin(CALL)
         for number in range(TAIL_ENTRIES_MAX + 2):
             here.recorder.record(CALL, CallerSaid(f"item_{number}", ""))
@@ -239,6 +298,34 @@ async def test_a_tail_beyond_what_is_kept_ends_the_record_of_that_call_alone() -
         here.recorder.record(OTHER_CALL, RECEIVED)
         assert await here.recorder.settle(OTHER_CALL, 5)
     assert here.recorder.backlog() == 0
+
+
+async def test_a_journal_that_forgot_the_epoch_does_not_fence_us() -> None:
+    """A crash lost a resume: the call goes on under the epoch that was given."""
+    async with recording() as here:
+        epoch = await here.begin(CALL)
+        here.recorder.record(CALL, RECEIVED)
+        assert await here.recorder.settle(CALL, 5)
+        here.recorder.begin(CALL, Epoch(epoch + 5))
+        here.recorder.record(CALL, ENDED)
+        assert await here.recorder.settle(CALL, 5)
+        assert here.journal.holder(CALL) == (epoch + 5, POD)
+        assert_chained(CALL, await here.wait_for(CALL, 2))
+
+
+async def test_facts_made_after_the_call_was_lost_are_put_aside() -> None:
+    """Visible beside the call, and never in its chain."""
+    async with recording() as here:
+        epoch = await here.begin(CALL)
+        await here.journal.resume_call(CALL, epoch, PodName("pod-1"), Incarnation("b"))
+        here.recorder.record(CALL, RECEIVED)
+        here.recorder.record(CALL, SAID)
+        assert not await here.recorder.settle(CALL, 5)
+    assert [(fact.entry.kind, fact.why) for fact in await here.book.aside(CALL)] == [
+        ("call_received", Why.FENCED),
+        ("caller_said", Why.FENCED),
+    ]
+    assert await here.book.entries(CALL) == []
 
 
 async def test_nothing_follows_an_end() -> None:

@@ -11,6 +11,7 @@ from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
 from trunkline.core.facts import Outcome
 from trunkline.core.slots import FullReason
+from trunkline.core.record import Why
 from trunkline.pod.media import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics
@@ -41,6 +42,7 @@ def test_the_sets_are_those_of_the_other_rooms() -> None:
     assert set(labels.TOOL_KINDS) == set(ToolKind)
     assert set(labels.STREAM_REFUSALS) == set(Refusal)
     assert set(labels.MODEL_FAILURES) >= REASONS
+    assert set(labels.ASIDE_REASONS) == set(Why)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ moved entry does not.
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -20,6 +21,9 @@ GENESIS: Final = "0" * 64
 """The hash before a call's first entry."""
 
 SALT_BYTES: Final = 16
+
+PAYLOAD_BYTES_MAX: Final = 64 * 1024
+"""A longer payload is quarantined: the call log keeps it aside, in its place of the chain."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -37,6 +41,31 @@ class Entry(msgspec.Struct, frozen=True):
     salt: str
     digest: str
     hash: str
+
+
+class Why(StrEnum):
+    """Why a fact is kept aside and not in its call's chain."""
+
+    CONTRADICTS = "contradicts"
+    """The log holds another fact in its place: two writers, or a changed past. An alarm."""
+    FENCED = "fenced"
+    """Its writer had lost the call to a higher epoch."""
+    NUL = "nul"
+    """A text of it can't be stored as it is: it is cleaned, so its digest does not fit."""
+    TOO_BIG = "too_big"
+    """Its payload is over `PAYLOAD_BYTES_MAX`."""
+
+
+QUARANTINED: Final = frozenset({Why.NUL, Why.TOO_BIG})
+"""Such a fact is the call's own, in its own place of the chain: it is only kept elsewhere."""
+
+
+class Aside(NamedTuple):
+    """A fact that is kept aside."""
+
+    call: CallSid
+    entry: Entry
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)

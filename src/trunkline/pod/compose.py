@@ -34,6 +34,7 @@ from trunkline.config.source import Loaded, Source
 from trunkline.config.variables import fill
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.pool import PoolLimits
+from trunkline.core.record import Aside
 from trunkline.core.slots import Bounds
 from trunkline.errors import naming
 from trunkline.pod import builtins
@@ -139,7 +140,7 @@ async def run_pod(
         config = LiveConfig(Loaded(read, named), make, log, metrics)
         parts = Parts(
             journal=RedisJournal(client),
-            book=PostgresCallBook(pool),
+            book=PostgresCallBook(pool, partial(_put_aside, metrics, log)),
             doors=config.doors,
             directory=config.directory,
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),
@@ -380,6 +381,12 @@ def _doors(
         told = partial(_refused, model_name, metrics, log)
         doors[name] = Door(to_model, limits, model_name, on_failure=told)
     return doors
+
+
+def _put_aside(metrics: Metrics, log: Log, fact: Aside) -> None:
+    """A fact is not in its place: an operator should know."""
+    metrics.fact_put_aside(fact.why)
+    log.error(LogName.FACT_ASIDE, call=fact.call, reason=fact.why)
 
 
 def _refused(model: str, metrics: Metrics, log: Log, reason: str) -> None:

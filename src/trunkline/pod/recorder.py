@@ -1,93 +1,43 @@
 """Facts to the journal, acknowledged facts to the call log.
 
-A fact is linked to its call's chain when it is made, appended to the journal at once, and
-written to the call log within `FLUSH_S` of its acknowledgement, sooner at a call's end. The
-call log is filled only from facts that the journal has acknowledged; a fact is kept here
-until the call log has committed it.
+A fact is linked to its call's chain when it is made, appended to the journal at once, and handed to
+`pod.flush` when the journal has acknowledged it.
 
-Whether a call still is ours is asked of the journal, not inferred from a refusal: an answer to
-a resume of our own may have been lost, or the journal itself.
+The journal may forget: a store that crashed loses its last second, one that was restarted without
+its files loses all. Then it says that it is behind, and gets again what it lost: from the facts
+that are kept here, else from the call log. A quiet call asks every `ASK_S`. Whether a call still
+is ours is asked of the journal, not inferred from a refusal: an answer to a resume of our own may
+have been lost.
 """
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.core import record
 from trunkline.core.facts import CallEnded, Fact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
-from trunkline.core.record import Entry, Head
+from trunkline.core.record import Entry, Head, Why
 from trunkline.errors import Behind, Fenced, StoreError
-from trunkline.ports import CallBook, CallState, Journal
+from trunkline.pod.chain import CallRecord
+from trunkline.pod.flush import RETRY_S_MAX, RETRY_S_MIN, UNWRITTEN_ENTRIES_MAX, Flush
+from trunkline.ports import CallBook, CallState, Holder, Journal
 from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
-
-FLUSH_S: Final = 0.25
-"""The call log is at most this much behind the journal while Postgres answers."""
-
-RETRY_S_MIN: Final = 0.1
-RETRY_S_MAX: Final = 2.0
-"""A store that failed is asked again after a wait that doubles between these."""
 
 APPENDS_AT_ONCE_MAX: Final = 16
 """Calls whose facts are on their way to the journal at the same time; others wait."""
 
-WRITE_ENTRIES_MAX: Final = 2_000
-"""Entries in one transaction of the call log; the rest follows in the next."""
-
 UNACKED_ENTRIES_MAX: Final = 2_000
 """Facts of one call that the journal has not taken: further ones are refused, the end aside."""
 
-TAIL_ENTRIES_MAX: Final = 500
-"""Newest acknowledged facts kept of each live call, for a journal that lost its tail in a crash.
-It syncs once a second, and a call makes a few facts a second; most calls are kept whole."""
+ASK_S: Final = 10.0
+"""A call that made no fact for so long asks the journal whether it still holds it: a store that
+forgot everything knows every call of ours again within this time."""
 
-UNWRITTEN_ENTRIES_MAX: Final = 50_000
-"""Acknowledged facts kept for a call log that is away (about 50 MB; half an hour of 50 calls).
-Beyond it only the calls' names are: their facts are read back from the journal."""
-
-FORGETS_MAX: Final = 1_000
-"""Calls whose journals may go and were not told yet; one more is left to its own expiry."""
-
-
-@dataclass(slots=True)
-class CallRecord:
-    """One call's chain in the making."""
-
-    call: CallSid
-    epoch: Epoch
-    acked: Head = field(default_factory=Head)
-    """What the journal holds."""
-    linked: Head = field(default_factory=Head)
-    """What was made here."""
-    unacked: list[Entry] = field(default_factory=list)
-    tail: deque[Entry] = field(default_factory=lambda: deque(maxlen=TAIL_ENTRIES_MAX))
-    """The newest of what the journal acknowledged."""
-    unwritten: int = 0
-    """Acknowledged, kept here, and not yet in the call log."""
-    fenced: bool = False
-    ended: bool = False
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while the journal holds all that was made here."""
-
-    def take_back(self, head: Head) -> bool:
-        """Make what follows `head` unacknowledged again; False if it is not kept any more."""
-        kept = list(self.tail)
-        places = [record.after(entry) for entry in kept]
-        if kept and kept[0].seq == 1:
-            places.insert(0, Head())
-            kept.insert(0, kept[0])  # So that both lists count alike.
-        if head not in places:
-            return False
-        lost = kept[places.index(head) + 1 :]
-        self.unacked[:0] = lost
-        self.acked = head
-        for _ in lost:
-            self.tail.pop()
-        return True
+ASK_LOOK_S: Final = 1.0
+"""How often calls are looked through for those that shall ask."""
 
 
 class Recorder:
@@ -104,31 +54,39 @@ class Recorder:
         metrics: Metrics,
         wall_ms: Callable[[], int],
         unwritten_max: int = UNWRITTEN_ENTRIES_MAX,
+        ask_s: float = ASK_S,
     ) -> None:
         self._journal = journal
         self._book = book
         self._pod = pod
         self._incarnation = incarnation
         self._log = log
-        self._metrics = metrics
         self._wall_ms = wall_ms
-        self._unwritten_max = unwritten_max
+        self._ask_s = ask_s
         self._records: dict[CallSid, CallRecord] = {}
+        self._flush = Flush(
+            journal, book, self._records, log=log, metrics=metrics, unwritten_max=unwritten_max
+        )
         self._unacked = asyncio.Event()
         self._dirty: dict[CallSid, CallRecord] = {}
-        self._unwritten: deque[tuple[CallSid, Entry]] = deque()
-        self._read_back: dict[CallSid, None] = {}
-        """Calls with acknowledged facts that are kept in the journal alone."""
-        self._flush_now = asyncio.Event()
-        self._forgets: deque[CallSid] = deque()
-        self._forget_now = asyncio.Event()
-        self._closing = False
-        self._all_written = False
+        self._mends: dict[CallSid, Head] = {}
+        """Calls of which the journal lost more than is kept here, and what it has of them."""
+        self._mend_now = asyncio.Event()
+        self._closed = asyncio.Event()
 
     @property
     def calls(self) -> int:
         """Calls of which something is kept here."""
         return len(self._records)
+
+    def knows(self, call: CallSid) -> bool:
+        """Whether the call is written for here, or was a moment ago."""
+        return call in self._records
+
+    def has_ended(self, call: CallSid) -> bool:
+        """Whether the call's end was recorded here, and the call log has not all of it yet."""
+        one = self._records.get(call)
+        return one is not None and one.ended
 
     def begin(self, call: CallSid, epoch: Epoch, head: Head | None = None) -> None:
         """Take over a call's chain where the journal has it. A later epoch replaces an earlier."""
@@ -137,7 +95,8 @@ class Recorder:
             known.epoch = max(known.epoch, epoch)
             return
         head = head or Head()
-        one = CallRecord(call, epoch, acked=head, linked=head)
+        one = CallRecord(call, epoch, acked=head, linked=head, noted=head.seq)
+        one.asked_at = asyncio.get_running_loop().time()
         one.settled.set()
         self._records[call] = one
 
@@ -184,21 +143,24 @@ class Recorder:
 
     def backlog(self) -> int:
         """Facts that are not in the call log yet; a call to be read back counts as one."""
-        unacked = sum(len(one.unacked) for one in self._records.values())
-        return len(self._unwritten) + len(self._read_back) + unacked
+        return self._flush.backlog + sum(len(one.unacked) for one in self._records.values())
 
     async def run(self) -> None:
         """Carry facts until `close` was called and all that the stores took is stored."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._carry_to_journal(), name="to the journal")
-            tasks.create_task(self._carry_to_book(), name="to the call log")
-            tasks.create_task(self._carry_forgets(), name="forget calls")
+            tasks.create_task(self._flush.carry(lambda: not self._owes_journal), name="to the log")
+            tasks.create_task(self._flush.carry_forgets(), name="forget calls")
+            tasks.create_task(self._carry_mends(), name="mend journals")
+            tasks.create_task(self._ask_for_quiet_calls(), name="ask the journal")
 
     def close(self) -> None:
         """No fact follows: `run` returns when nothing is left to carry."""
-        self._closing = True
+        self._closed.set()
+        self._flush.closing = True
         self._unacked.set()
-        self._flush_now.set()
+        self._mend_now.set()
+        self._flush.hurry()
 
     def _refuse(self, call: CallSid, reason: str) -> None:
         self._log.error(LogName.FACT_REFUSED, call=call, reason=reason)
@@ -209,9 +171,13 @@ class Recorder:
 
     # To the journal.
 
+    @property
+    def _owes_journal(self) -> bool:
+        return bool(self._dirty or self._mends)
+
     async def _carry_to_journal(self) -> None:
         wait_s = 0.0
-        while not (self._closing and not self._dirty):
+        while not (self._closed.is_set() and not self._owes_journal):
             if wait_s:
                 await asyncio.sleep(wait_s)
             else:
@@ -224,16 +190,19 @@ class Recorder:
             wait_s = min(max(wait_s * 2, RETRY_S_MIN), RETRY_S_MAX) if away else 0.0
             if self._dirty:
                 self._unacked.set()
-        self._flush_now.set()
+        self._mend_now.set()
+        self._flush.hurry()
 
     async def _append(self, one: CallRecord) -> bool:
-        """Append what a call has; False if the journal did not answer."""
+        """Append what a call has, or ask for it; False if the journal did not answer."""
         self._dirty.pop(one.call, None)
         sent, epoch = list(one.unacked), one.epoch
-        if not sent:
+        if one.fenced or one.mending:
             return True
+        holder = Holder(epoch, self._pod, self._incarnation)
+        one.asked_at = asyncio.get_running_loop().time()
         try:
-            await self._journal.append(one.call, epoch, one.acked, sent)
+            await self._journal.append(one.call, holder, one.acked, sent)
         except Behind as lost:
             self._fall_back(one, Head(lost.seq, lost.hash))
             return True
@@ -246,30 +215,25 @@ class Recorder:
         return True
 
     def _acknowledged(self, one: CallRecord, sent: Sequence[Entry]) -> None:
-        del one.unacked[: len(sent)]
-        one.acked = record.after(sent[-1])
-        one.tail.extend(sent)
-        if len(self._unwritten) + len(sent) > self._unwritten_max:
-            self._read_back[one.call] = None
-        else:
-            one.unwritten += len(sent)
-            self._unwritten.extend((one.call, entry) for entry in sent)
+        fresh = one.acknowledge(sent)
         if one.unacked:
             self._dirty[one.call] = one
-            return
-        one.settled.set()
-        if one.ended:
-            one.tail.clear()  # No append follows that could find the journal behind.
-            self._flush_now.set()
+        else:
+            one.settled.set()
+        if fresh:
+            self._flush.put(one, fresh)
+        elif one.ended:
+            self._flush.forget_if_done(one.call)
 
     def _fall_back(self, one: CallRecord, head: Head) -> None:
-        """The journal lost its tail: send it again, if it is kept here."""
+        """The journal lost facts: send them again, from here or from the call log."""
+        self._log.warning(LogName.JOURNAL_AWAY, call=one.call, reason="the journal lost facts")
         if one.take_back(head):
-            self._log.warning(LogName.JOURNAL_AWAY, call=one.call, reason="the journal lost facts")
             self._make_dirty(one)
-        else:
-            self._refuse(one.call, "tail_entries_max")
-            self._fence(one)
+            return
+        one.mending = True
+        self._mends[one.call] = head
+        self._mend_now.set()
 
     async def _ask_whose(self, one: CallRecord, epoch: Epoch) -> bool:
         """Refused under `epoch`: go on under another if the call is ours, else write no more."""
@@ -287,12 +251,10 @@ class Recorder:
         return True
 
     def _fence(self, one: CallRecord) -> None:
-        """Somebody else writes this call's record, or nobody can."""
-        self._log.error(LogName.CALL_FENCED, call=one.call, count=len(one.unacked))
-        one.fenced = True
-        one.unacked.clear()
-        one.tail.clear()
-        one.settled.set()
+        """Somebody else writes this call's record, or nobody can: what is left goes aside."""
+        refused = one.fence()
+        self._log.error(LogName.CALL_FENCED, call=one.call, count=len(refused))
+        self._flush.put_aside(one.call, refused, Why.FENCED)
         if one.ended:
             self._records.pop(one.call, None)
 
@@ -300,90 +262,47 @@ class Recorder:
         self._log.warning(LogName.JOURNAL_AWAY, call=one.call, reason=str(error))
         self._make_dirty(one)
 
-    # To the call log.
+    # A journal that forgot.
 
-    async def _carry_to_book(self) -> None:
-        wait_s = FLUSH_S
-        while not (self._closing and not self._dirty and self.backlog() == 0):
+    async def _carry_mends(self) -> None:
+        """Ask the call log for what neither the journal nor we have. Waits for nobody else."""
+        while not (self._closed.is_set() and not self._owes_journal):
+            await self._mend_now.wait()
+            self._mend_now.clear()
+            while self._mends:
+                call, head = next(iter(self._mends.items()))
+                try:
+                    written = await self._book.entries(call)
+                except StoreError as error:
+                    self._log.warning(LogName.CALL_LOG_AWAY, call=call, reason=str(error))
+                    await asyncio.sleep(RETRY_S_MAX)
+                    continue
+                del self._mends[call]
+                self._mend(self._records.get(call), head, written)
+        self._flush.hurry()
+
+    def _mend(self, one: CallRecord | None, head: Head, written: Sequence[Entry]) -> None:
+        if one is None or not one.mending:
+            return
+        one.mending = False
+        older = [*written, *self._flush.kept(one.call)]
+        # A journal with another chain than ours gets ours whole, and decides by the epoch.
+        if one.take_back(head, older) or one.take_back(Head(), older):
+            self._make_dirty(one)
+        else:
+            self._refuse(one.call, "lost_by_all")
+            self._fence(one)
+            self._unacked.set()
+
+    async def _ask_for_quiet_calls(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._closed.is_set():
+            late = loop.time() - self._ask_s
+            for one in self._records.values():
+                if one.can_ask and one.asked_at <= late:
+                    self._make_dirty(one)
             try:
-                async with asyncio.timeout(wait_s):
-                    await self._flush_now.wait()
+                async with asyncio.timeout(min(ASK_LOOK_S, self._ask_s)):
+                    await self._closed.wait()
             except TimeoutError:
                 pass
-            self._flush_now.clear()
-            if not self._unwritten and not self._read_back:
-                wait_s = FLUSH_S if not self._closing else RETRY_S_MIN
-                continue
-            written = await self._write()
-            wait_s = FLUSH_S if written else min(max(wait_s * 2, RETRY_S_MIN), RETRY_S_MAX)
-            much = len(self._unwritten) >= WRITE_ENTRIES_MAX or self._read_back
-            if written and (much or self._closing):
-                self._flush_now.set()
-        self._all_written = True
-        self._forget_now.set()
-
-    async def _write(self) -> bool:
-        """Commit the oldest acknowledged facts; False if a store did not do its part."""
-        if not self._unwritten:
-            return await self._write_read_back(next(iter(self._read_back)))
-        batch = [self._unwritten[i] for i in range(min(WRITE_ENTRIES_MAX, len(self._unwritten)))]
-        if not await self._commit(batch):
-            return False
-        for call, _ in batch:
-            self._unwritten.popleft()
-            if (one := self._records.get(call)) is not None:
-                one.unwritten -= 1
-        for call in {call for call, _ in batch}:
-            self._forget_if_done(call)
-        return True
-
-    async def _write_read_back(self, call: CallSid) -> bool:
-        """Commit what the journal has of a call, all of it: the log passes over what it holds."""
-        del self._read_back[call]  # What is acknowledged from here on is noted anew.
-        try:
-            entries = await self._journal.read(call)
-        except StoreError as error:
-            self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-            self._read_back[call] = None
-            return False
-        for at in range(0, len(entries), WRITE_ENTRIES_MAX):
-            if not await self._commit([(call, e) for e in entries[at : at + WRITE_ENTRIES_MAX]]):
-                self._read_back[call] = None
-                return False
-        self._forget_if_done(call)
-        return True
-
-    async def _commit(self, batch: Sequence[tuple[CallSid, Entry]]) -> bool:
-        started = asyncio.get_running_loop().time()
-        try:
-            await self._book.write(batch)
-        except StoreError as error:
-            self._log.warning(LogName.CALL_LOG_AWAY, reason=str(error))
-            return False
-        self._metrics.call_log_flushed(asyncio.get_running_loop().time() - started)
-        return True
-
-    # What may go.
-
-    def _forget_if_done(self, call: CallSid) -> None:
-        one = self._records.get(call)
-        if one is None or not one.ended or one.unacked or one.unwritten or call in self._read_back:
-            return
-        del self._records[call]
-        if len(self._forgets) < FORGETS_MAX:
-            self._forgets.append(call)
-            self._forget_now.set()
-
-    async def _carry_forgets(self) -> None:
-        """Tell the journal what it may forget. Told once: it lets it expire later all the same."""
-        while not self._all_written or self._forgets:
-            await self._forget_now.wait()
-            if not self._forgets:
-                self._forget_now.clear()
-                continue
-            try:
-                await self._journal.forget_call(self._forgets.popleft())
-            except StoreError as error:
-                self._log.warning(LogName.JOURNAL_AWAY, reason=str(error))
-                if self._closing:
-                    self._forgets.clear()

@@ -203,6 +203,12 @@ class PodSeries:
             "Changes of the config file that were refused: the last right one stays.",
             "changes",
         )
+        self.facts_aside = Counter(
+            "facts_aside_total",
+            "Facts that the call log keeps aside; those that contradict it are an alarm.",
+            "facts",
+            Label("why", labels.ASIDE_REASONS),
+        )
         self.log_lines_lost = Counter(
             "log_lines_suppressed_total",
             "Log lines not written: too many of one name, or no way to write.",

@@ -114,6 +114,9 @@ UNEXPECTED: Final = (
 
 SIDES: Final = ("caller", "model")
 
+ASIDE_REASONS: Final = ("contradicts", "fenced", "nul", "too_big")
+"""`ports.Why`."""
+
 WEBHOOK_REFUSALS: Final = (
     "no_signature",
     "bad_signature",

@@ -99,6 +99,10 @@ class Metrics:
         """Facts were written to the call log."""
         self.of_pod.flush.observe(seconds)
 
+    def fact_put_aside(self, why: str) -> None:
+        """The call log keeps a fact aside."""
+        self.of_pod.facts_aside.add(why)
+
     def stream_opened(self) -> None:
         """A stream was given its call."""
         self.of_edge.streams.add()

@@ -45,6 +45,9 @@ class LogName(StrEnum):
     JOURNAL_AWAY = "journal_away"
     CALL_LOG_AWAY = "call_log_away"
     FACT_REFUSED = "fact_refused"
+    FACT_ASIDE = "fact_aside"
+    CARRIER_FACT_REFUSED = "carrier_fact_refused"
+    ORPHAN_CLOSED = "orphan_closed"
 
     PHASE = "phase"
     BARGE_IN = "barge_in"
@@ -100,6 +103,12 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.JOURNAL_AWAY: "Redis did not answer in time, or refused; facts wait.",
     LogName.CALL_LOG_AWAY: "Postgres did not answer in time, or refused; facts wait.",
     LogName.FACT_REFUSED: "A fact could not be kept; `reason` says why.",
+    LogName.FACT_ASIDE: "The call log keeps a fact aside; `reason` says why. `contradicts` is an "
+    "alarm: another fact stands in its place.",
+    LogName.CARRIER_FACT_REFUSED: "What the carrier told of a call could not be kept; `reason` "
+    "says why.",
+    LogName.ORPHAN_CLOSED: "A call that nobody carries any more was closed, or its facts were "
+    "brought into the call log.",
     LogName.PHASE: "A call entered a phase.",
     LogName.BARGE_IN: "The caller spoke while audio was unplayed; `value` is what was heard, ms.",
     LogName.TURN_LATENCY: "Speech end to first audio of the answer; `value` in seconds.",

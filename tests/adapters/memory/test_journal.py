@@ -6,7 +6,7 @@ from chains import CALL, ENDED, RECEIVED, chain
 from trunkline.adapters.memory.journal import ENDED_TTL_MS, JOURNAL_TTL_MS, MemoryJournal
 from trunkline.core.ids import Epoch, Incarnation, PodName
 from trunkline.core.record import Head
-from trunkline.ports import Resumption
+from trunkline.ports import Holder, Resumption
 
 pytestmark = pytest.mark.anyio
 POD, LIFE = PodName("pod-0"), Incarnation("a")
@@ -32,7 +32,7 @@ async def test_journals_expire_to_the_millisecond() -> None:
     journal = MemoryJournal(lambda: now_ms)
     epoch = (await journal.open_call(CALL, POD, LIFE)).epoch
     now_ms = JOURNAL_TTL_MS - 1
-    await journal.append(CALL, epoch, Head(), chain(CALL, RECEIVED, ENDED))
+    await journal.append(CALL, Holder(epoch, POD, LIFE), Head(), chain(CALL, RECEIVED, ENDED))
     await journal.forget_call(CALL)
     now_ms += ENDED_TTL_MS - 1
     assert len(await journal.read(CALL)) == 2
@@ -44,6 +44,6 @@ async def test_what_it_gives_out_is_no_part_of_it() -> None:
     """A reader can't change the journal."""
     journal = MemoryJournal(lambda: 1)
     epoch = (await journal.open_call(CALL, POD, LIFE)).epoch
-    await journal.append(CALL, epoch, Head(), chain(CALL, RECEIVED))
+    await journal.append(CALL, Holder(epoch, POD, LIFE), Head(), chain(CALL, RECEIVED))
     (await journal.read(CALL)).clear()
     assert len(await journal.read(CALL)) == 1

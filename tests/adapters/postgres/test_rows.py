@@ -15,8 +15,11 @@ from trunkline.adapters.postgres.rows import (
     columns_of_entries,
     milliseconds,
     moment,
+    quarantined,
     storable,
+    why_of,
 )
+from trunkline.core.record import PAYLOAD_BYTES_MAX, Aside, Why
 
 
 @given(at_ms=st.integers(0, 253_402_300_799_999))
@@ -46,7 +49,8 @@ def test_what_we_link_is_storable_as_it_is() -> None:
     odd = msgspec.structs.replace(RECEIVED, from_number="\0")
     for entry in chain(CALL, odd, *WHOLE_CALL):
         assert storable((CALL, entry))
-        assert cleaned((CALL, entry)) == (CALL, entry)
+        assert quarantined((CALL, entry)) is None
+        assert cleaned(Aside(CALL, entry, Why.NUL)).entry == entry
 
 
 @pytest.mark.parametrize("name", ["kind", "payload", "salt", "digest", "hash"])
@@ -57,10 +61,31 @@ def test_any_text_of_an_entry_may_be_what_postgres_refuses(
     """Each is looked at and cleaned; the row is then another than the one given."""
     entry = msgspec.structs.replace(chain(CALL, RECEIVED)[0], **{name: text})
     assert not storable((CALL, entry))
-    call, taken = cleaned((CALL, entry))
-    assert call == CALL
-    assert getattr(taken, name) == becomes
-    assert storable((call, taken))
+    fact = quarantined((CALL, entry))
+    assert fact is not None
+    assert (fact.call, fact.why) == (CALL, Why.NUL)
+    assert getattr(fact.entry, name) == becomes
+    assert storable((fact.call, fact.entry))
+
+
+@pytest.mark.parametrize("sign", ["a", "ü", "語", "🙂"])
+def test_a_payload_over_its_size_is_quarantined(sign: str) -> None:
+    """Counted in bytes as they are stored; one byte less is taken."""
+    entry = chain(CALL, RECEIVED)[0]
+    size = len(sign.encode())
+    most = sign * (PAYLOAD_BYTES_MAX // size)
+    assert quarantined((CALL, msgspec.structs.replace(entry, payload=most))) is None
+    over = msgspec.structs.replace(entry, payload=most + sign)
+    assert quarantined((CALL, over)) == Aside(CALL, over, Why.TOO_BIG)
+    broken = quarantined((CALL, msgspec.structs.replace(entry, payload=most + sign + "\0")))
+    assert broken is not None
+    assert broken.why is Why.NUL
+
+
+def test_a_reason_of_a_later_revisions_is_an_alarm() -> None:
+    """We can't know that it is harmless."""
+    assert why_of("too_big") is Why.TOO_BIG
+    assert why_of("moonlight") is Why.CONTRADICTS
 
 
 def test_columns_are_arrays_of_one_length_and_order() -> None:

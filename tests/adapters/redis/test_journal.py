@@ -14,7 +14,7 @@ from trunkline.adapters.redis.keys import PREFIX, call_key, facts_key
 from trunkline.core.ids import Epoch, Incarnation, PodName
 from trunkline.core.record import Head, after
 from trunkline.errors import Behind, StoreError
-from trunkline.ports import ResumeRefused
+from trunkline.ports import Holder, ResumeRefused
 
 pytestmark = pytest.mark.anyio
 POD, LIFE = PodName("pod-0"), Incarnation("a")
@@ -34,7 +34,9 @@ async def test_a_store_that_forgot_the_scripts_gets_them_again(client: Redis) ->
     entries = chain(CALL, *WHOLE_CALL)
     for at in range(len(entries)):
         await client.script_flush()
-        await kept.append(CALL, epoch, after(entries[at - 1]) if at else Head(), [entries[at]])
+        await kept.append(
+            CALL, Holder(epoch, POD, LIFE), after(entries[at - 1]) if at else Head(), [entries[at]]
+        )
     assert await kept.read(CALL) == entries
 
 
@@ -43,7 +45,7 @@ async def test_every_key_expires(client: Redis) -> None:
     kept = RedisJournal(client)
     opening = await kept.open_call(CALL, POD, LIFE)
     assert await client.pttl(call_key(CALL)) > journal.ENDED_TTL_MS
-    await kept.append(CALL, opening.epoch, Head(), chain(CALL, RECEIVED, ENDED))
+    await kept.append(CALL, Holder(opening.epoch, POD, LIFE), Head(), chain(CALL, RECEIVED, ENDED))
     await kept.forget_call(CALL)
     keys = [key.decode() async for key in client.scan_iter("*")]
     assert sorted(keys) == sorted([call_key(CALL), facts_key(CALL)])
@@ -79,15 +81,17 @@ async def test_a_lost_tail_is_told_and_filled(client: Redis) -> None:
     kept = RedisJournal(client)
     epoch = (await kept.open_call(CALL, POD, LIFE)).epoch
     entries = chain(CALL, *WHOLE_CALL)
-    await kept.append(CALL, epoch, Head(), entries[:2])
+    await kept.append(CALL, Holder(epoch, POD, LIFE), Head(), entries[:2])
     older = {key: await client.dump(key) for key in (call_key(CALL), facts_key(CALL))}
-    await kept.append(CALL, epoch, after(entries[1]), entries[2:4])
+    await kept.append(CALL, Holder(epoch, POD, LIFE), after(entries[1]), entries[2:4])
     for key, value in older.items():
         assert value is not None
         await client.restore(key, 0, value, replace=True)
     with pytest.raises(Behind) as caught:
-        await kept.append(CALL, epoch, after(entries[3]), entries[4:])
-    await kept.append(CALL, epoch, Head(caught.value.seq, caught.value.hash), entries[2:])
+        await kept.append(CALL, Holder(epoch, POD, LIFE), after(entries[3]), entries[4:])
+    await kept.append(
+        CALL, Holder(epoch, POD, LIFE), Head(caught.value.seq, caught.value.hash), entries[2:]
+    )
     assert await kept.read(CALL) == entries
 
 
@@ -96,15 +100,15 @@ async def test_a_store_without_memory_refuses_whole_appends(client: Redis) -> No
     kept = RedisJournal(client)
     epoch = (await kept.open_call(CALL, POD, LIFE)).epoch
     entries = chain(CALL, RECEIVED, *[SAID] * 20)
-    await kept.append(CALL, epoch, Head(), entries[:1])
+    await kept.append(CALL, Holder(epoch, POD, LIFE), Head(), entries[:1])
     await client.config_set("maxmemory", "1mb")
     try:
         with pytest.raises(StoreError, match="refused"):
-            await kept.append(CALL, epoch, after(entries[0]), entries[1:])
+            await kept.append(CALL, Holder(epoch, POD, LIFE), after(entries[0]), entries[1:])
         assert await kept.read(CALL) == entries[:1]
     finally:
         await client.config_set("maxmemory", "0")
-    await kept.append(CALL, epoch, after(entries[0]), entries[1:])
+    await kept.append(CALL, Holder(epoch, POD, LIFE), after(entries[0]), entries[1:])
     assert await kept.read(CALL) == entries
 
 

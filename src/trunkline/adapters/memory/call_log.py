@@ -1,56 +1,81 @@
 """The twin of the Postgres call log."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from trunkline.adapters.postgres.rows import quarantined
 from trunkline.core.facts import CallEnded, CallReceived
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Entry
+from trunkline.core.record import QUARANTINED, Aside, Entry, Why
 from trunkline.ports import LoggedCall
 
 FactT = TypeVar("FactT", CallReceived, CallEnded)
 
 
 class MemoryCallBook:
-    """`ports.CallBook` in memory. `strays` counts facts that contradict the log."""
+    """`ports.CallBook` in memory. `strays` counts facts that were put aside."""
 
-    def __init__(self, on_stray: Callable[[CallSid, int], None] | None = None) -> None:
-        self._on_stray = on_stray
+    def __init__(self, on_aside: Callable[[Aside], None] | None = None) -> None:
+        self._on_aside = on_aside
         self._facts: dict[CallSid, dict[int, Entry]] = {}
-        self._strays: set[tuple[CallSid, int, str]] = set()
+        self._aside: dict[tuple[CallSid, int, str], Aside] = {}
 
     @property
     def strays(self) -> int:
-        """How many facts contradicted the log, each counted once."""
-        return len(self._strays)
+        """How many facts were put aside, each counted once."""
+        return len(self._aside)
 
     async def write(self, entries: Sequence[tuple[CallSid, Entry]]) -> None:
         """Keep the entries; idempotent."""
         for call, entry in sorted(entries, key=lambda row: (row[0], row[1].seq)):
-            held = self._facts.setdefault(call, {}).setdefault(entry.seq, entry)
-            stray = (call, entry.seq, entry.hash)
-            if held.hash != entry.hash and stray not in self._strays:
-                self._strays.add(stray)
-                if self._on_stray is not None:
-                    self._on_stray(call, entry.seq)
+            facts = self._facts.setdefault(call, {})
+            if (fact := quarantined((call, entry))) is not None:
+                await self.put_aside([fact])
+            elif facts.setdefault(entry.seq, entry).hash != entry.hash:
+                await self.put_aside([Aside(call, entry, Why.CONTRADICTS)])
+
+    async def put_aside(self, facts: Sequence[Aside]) -> None:
+        """Keep facts beside the calls' chains, each once."""
+        for fact in facts:
+            key = (fact.call, fact.entry.seq, fact.entry.hash)
+            if key not in self._aside:
+                self._aside[key] = fact
+                if self._on_aside is not None:
+                    self._on_aside(fact)
 
     async def calls(self, *, limit: int, before_ms: int | None = None) -> list[LoggedCall]:
         """The newest calls first."""
-        rows = [_row(call, facts) for call, facts in self._facts.items()]
+        rows = [self._row(call) for call in self._facts]
         rows.sort(key=lambda row: (row.started_at_ms, row.call), reverse=True)
         return [row for row in rows if before_ms is None or row.started_at_ms < before_ms][:limit]
 
     async def call(self, call: CallSid) -> LoggedCall | None:
         """One call's row; None if the log has no such call."""
-        return _row(call, self._facts[call]) if call in self._facts else None
+        return self._row(call) if call in self._facts else None
 
     async def entries(self, call: CallSid) -> list[Entry]:
         """Every fact of a call, in order."""
         facts = self._facts.get(call, {})
         return [facts[seq] for seq in sorted(facts)]
+
+    async def aside(self, call: CallSid) -> list[Aside]:
+        """Every fact of a call that is kept aside, in order."""
+        found = [fact for fact in self._aside.values() if fact.call == call]
+        return sorted(found, key=lambda fact: fact.entry.seq)
+
+    def _row(self, call: CallSid) -> LoggedCall:
+        """A quarantined fact is the call's own all the same."""
+        facts = self._facts[call]
+        own = {
+            fact.entry.seq: fact.entry
+            for fact in self._aside.values()
+            if fact.call == call and fact.why in QUARANTINED
+        }
+        return dataclasses.replace(_row(call, own | facts), facts=len(facts))
 
 
 def _row(call: CallSid, facts: dict[int, Entry]) -> LoggedCall:

@@ -7,12 +7,23 @@ from typing import Final
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head, after
 from trunkline.errors import Behind, Fenced
-from trunkline.ports import CallState, Opening, ResumeRefused, Resumption
+from trunkline.ports import (
+    CallState,
+    HeldCall,
+    Holder,
+    Opening,
+    ResumeRefused,
+    Resumption,
+)
 
 JOURNAL_TTL_MS: Final = 24 * 3600 * 1000
 ENDED_TTL_MS: Final = 2 * 3600 * 1000
 RESUME_WINDOW_MS: Final = 15_000
 """These three are the Redis journal's; the contract suite finds a difference."""
+
+
+HELD_CALLS_STEP: Final = 2
+"""Few, so that who looks over all journals takes several steps."""
 
 
 @dataclass(slots=True)
@@ -24,6 +35,7 @@ class _Call:
     expires_at_ms: int
     state: CallState = CallState.LIVE
     resumed_from: Epoch | None = None
+    logged: bool = False
     entries: list[Entry] = field(default_factory=list)
 
     @property
@@ -76,38 +88,50 @@ class MemoryJournal:
         return Resumption(held.epoch, held.head, held.opened_at_ms, now_ms, first)
 
     async def append(
-        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+        self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
     ) -> None:
         """Append what follows `head`; idempotent for entries it already holds.
 
         Raises:
-            Fenced: another epoch owns the call, it has ended, or the chain has another head.
-            Behind: the journal holds less than `head`.
+            Fenced: a higher epoch owns the call, it has ended, or the chain has another head.
+            Behind: the journal holds less than `head`, or another chain than its higher epoch's.
         """
         assert [entry.seq for entry in entries] == [head.seq + 1 + i for i in range(len(entries))]
         held = self._find(call)
-        if held is None or held.epoch != epoch:
-            raise Fenced("another epoch owns the call, or there is no journal of it")
-        if head.seq > len(held.entries):
-            raise Behind("the journal lost its tail", held.head.seq, held.head.hash)
-        hashes = [Head().hash, *(entry.hash for entry in held.entries)]
-        given = [head.hash, *(entry.hash for entry in entries)]
-        overlap = hashes[head.seq :]
-        if any(ours != theirs for ours, theirs in zip(overlap, given, strict=False)):
+        takes = held is None or holder.epoch > held.epoch
+        if held is not None and holder.epoch < held.epoch:
+            raise Fenced("a higher epoch owns the call")
+        there = [] if held is None else held.entries
+        if head.seq > len(there):
+            last = after(there[-1]) if there else Head()
+            raise Behind("the journal lost its tail", last.seq, last.hash)
+        hashes = [Head().hash, *(entry.hash for entry in there)]
+        if hashes[head.seq] != head.hash:
+            if takes:
+                raise Behind("the journal has another chain", 0, Head().hash)
             raise Fenced("the chain has another head")
-        new = entries[len(overlap) - 1 :]
-        if new and held.state is CallState.ENDED:
-            raise Fenced("the call has ended")
-        if new:
-            held.entries += new
-            held.expires_at_ms = self._now_ms() + JOURNAL_TTL_MS
-            if any(entry.kind == "call_ended" for entry in new):
-                held.state = CallState.ENDED
+        there = _joined(there, head, entries, takes=takes)
+        ended = held is not None and held.state is CallState.ENDED
+        if held is not None and there == held.entries and not takes:
+            return
+        if ended and held is not None and there[: len(held.entries)] == held.entries:
+            if len(there) > len(held.entries):
+                raise Fenced("the call has ended")
+        else:
+            ended = any(entry.kind == "call_ended" for entry in entries)
+        now_ms = self._now_ms()
+        if held is None or takes:
+            held = _Call(holder.epoch, holder.pod, holder.incarnation, now_ms, now_ms)
+            self._calls[call] = held
+        held.entries = there
+        held.state = CallState.ENDED if ended else CallState.LIVE
+        held.expires_at_ms = now_ms + JOURNAL_TTL_MS
 
     async def forget_call(self, call: CallSid) -> None:
         """Let an ended call's journal expire soon; a live one is left alone."""
         held = self._find(call)
         if held is not None and held.state is CallState.ENDED:
+            held.logged = True
             held.expires_at_ms = min(held.expires_at_ms, self._now_ms() + ENDED_TTL_MS)
 
     async def read(self, call: CallSid) -> list[Entry]:
@@ -115,9 +139,44 @@ class MemoryJournal:
         held = self._find(call)
         return [] if held is None else list(held.entries)
 
+    async def held(self, cursor: int) -> tuple[int, list[HeldCall]]:
+        """A few of the calls, and where to go on; 0 is the end."""
+        names = list(self._calls)
+        step = [(name, self._find(name)) for name in names[cursor : cursor + HELD_CALLS_STEP]]
+        found = [
+            HeldCall(
+                name, Holder(call.epoch, call.pod, call.incarnation), call.state, logged=call.logged
+            )
+            for name, call in step
+            if call is not None
+        ]
+        following = cursor + HELD_CALLS_STEP
+        return following if following < len(names) else 0, found
+
+    def lose(self, call: CallSid) -> None:
+        """Forget a call, as a store does that was restarted without its files."""
+        self._calls.pop(call, None)
+
     def _find(self, call: CallSid) -> _Call | None:
         held = self._calls.get(call)
         if held is not None and held.expires_at_ms <= self._now_ms():
             del self._calls[call]
             return None
         return held
+
+
+def _joined(
+    there: Sequence[Entry], head: Head, entries: Sequence[Entry], *, takes: bool
+) -> list[Entry]:
+    """What the journal holds after an append: for a higher epoch, what that says and no more."""
+    overlap = there[head.seq :]
+    same = 0
+    for ours, theirs in zip(overlap, entries, strict=False):
+        if ours.hash != theirs.hash:
+            break
+        same += 1
+    if takes:
+        return [*there[: head.seq + same], *entries[same:]]
+    if same < min(len(overlap), len(entries)):
+        raise Fenced("the chain has another head")
+    return [*there, *entries[same:]]

@@ -10,37 +10,40 @@ from asyncpg import Record
 from trunkline.adapters.postgres.connect import Connection, Pool, transaction
 from trunkline.adapters.postgres.rows import (
     Row,
+    aside_of,
     changes_of,
     cleaned,
+    columns_of_aside,
     columns_of_changes,
     columns_of_entries,
     entry_of,
     logged_call_of,
     moment,
-    storable,
+    quarantined,
 )
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Entry
+from trunkline.core.record import Aside, Entry, Why
 from trunkline.ports import LoggedCall
 
 STATEMENT_ENTRIES_MAX: Final = 500
 """Entries in one statement: making its arrays holds the event loop for 3 ms. A longer write takes
 several in one transaction."""
 
-StrayListener = Callable[[CallSid, int], None]
-"""Told of a call and a sequence number whose fact contradicts the log: an alarm."""
+AsideListener = Callable[[Aside], None]
+"""Told of each fact that was put aside, once. A contradiction is an alarm."""
 
 
 class PostgresCallBook:
     """`ports.CallBook` in PostgreSQL.
 
-    A fact whose key the log holds with another hash contradicts it: it goes to `stray_facts`,
-    once, `on_stray` is told and `strays` counts it; the facts beside it are committed as ever.
+    A fact whose key the log holds with another hash contradicts it; one that is too big or can't be
+    stored is quarantined. Both go to `stray_facts`, once, `on_aside` is told and `strays` counts
+    them; the facts beside them are committed as ever.
     """
 
-    def __init__(self, pool: Pool, on_stray: StrayListener | None = None) -> None:
+    def __init__(self, pool: Pool, on_aside: AsideListener | None = None) -> None:
         self._pool = pool
-        self._on_stray = on_stray
+        self._on_aside = on_aside
         self.strays = 0
 
     async def write(self, entries: Sequence[tuple[CallSid, Entry]]) -> None:
@@ -51,14 +54,23 @@ class PostgresCallBook:
         """
         # Sorted, so that two writers lock the same rows in the same order.
         rows = sorted(entries, key=lambda row: (row[0], row[1].seq))
-        strays: list[tuple[CallSid, int]] = []
+        strays: list[Aside] = []
         async with transaction(self._pool) as connection:
             for at in range(0, len(rows), STATEMENT_ENTRIES_MAX):
                 strays += await _write(connection, rows[at : at + STATEMENT_ENTRIES_MAX])
-        self.strays += len(strays)
-        if self._on_stray is not None:
-            for call, seq in strays:
-                self._on_stray(call, seq)
+        self._tell(strays)
+
+    async def put_aside(self, facts: Sequence[Aside]) -> None:
+        """Keep facts beside the calls' chains, each once; raises as `write`."""
+        async with transaction(self._pool) as connection:
+            new = await _put_aside(connection, [cleaned(fact) for fact in facts])
+        self._tell(new)
+
+    def _tell(self, new: Sequence[Aside]) -> None:
+        self.strays += len(new)
+        if self._on_aside is not None:
+            for fact in new:
+                self._on_aside(fact)
 
     async def calls(self, *, limit: int, before_ms: int | None = None) -> list[LoggedCall]:
         """The newest calls first, begun before `before_ms` if it is given."""
@@ -79,11 +91,24 @@ class PostgresCallBook:
             found = QUERIES.facts_of_call(connection, call_sid=call)
             return [entry_of(record) async for record in found]
 
+    async def aside(self, call: CallSid) -> list[Aside]:
+        """Every fact of a call that is kept aside, in order."""
+        async with transaction(self._pool) as connection:
+            found = QUERIES.aside_of_call(connection, call_sid=call)
+            return [aside_of(call, record) async for record in found]
 
-async def _write(connection: Connection, rows: Sequence[Row]) -> list[tuple[CallSid, int]]:
-    """Write sorted rows; the keys of strays that were not known yet."""
-    sound = [row for row in rows if storable(row)]
-    strays = [cleaned(row) for row in rows if not storable(row)]
+
+async def _write(connection: Connection, rows: Sequence[Row]) -> list[Aside]:
+    """Write sorted rows; what was put aside of them and was not known yet."""
+    sound: list[Row] = []
+    strays: list[Aside] = []
+    for row in rows:
+        if (fact := quarantined(row)) is None:
+            sound.append(row)
+        else:
+            strays.append(fact)
+    # A quarantined fact is the call's own all the same: its row says what it says.
+    changes = [(fact.call, fact.entry) for fact in strays]
     keyed = {(call, entry.seq, entry.hash): (call, entry) for call, entry in sound}
     inserted = QUERIES.insert_facts(connection, **columns_of_entries(list(keyed.values())))
     new = [
@@ -96,13 +121,22 @@ async def _write(connection: Connection, rows: Sequence[Row]) -> list[tuple[Call
             seqs=[seq for _, seq, _ in keyed],
         )
         known = {(record["call_sid"], record["seq"], record["hash"]) async for record in held}
-        strays += [row for key, row in keyed.items() if key not in known]
-    if new:
-        await QUERIES.upsert_calls(connection, **columns_of_changes(changes_of(new)))
-    if not strays:
-        return []
-    kept = QUERIES.insert_strays(connection, **columns_of_entries(strays))
-    return [(CallSid(record["call_sid"]), record["seq"]) async for record in kept]
+        strays += [
+            Aside(call, entry, Why.CONTRADICTS)
+            for key, (call, entry) in keyed.items()
+            if key not in known
+        ]
+    changes += new
+    if changes:
+        await QUERIES.upsert_calls(connection, **columns_of_changes(changes_of(changes)))
+    return await _put_aside(connection, strays) if strays else []
+
+
+async def _put_aside(connection: Connection, facts: Sequence[Aside]) -> list[Aside]:
+    """Keep facts aside; those that were not known yet."""
+    keyed = {(fact.call, fact.entry.seq, fact.entry.hash): fact for fact in facts}
+    kept = QUERIES.insert_strays(connection, **columns_of_aside(list(keyed.values())))
+    return [keyed[record["call_sid"], record["seq"], record["hash"]] async for record in kept]
 
 
 class _Queries(Protocol):
@@ -114,6 +148,7 @@ class _Queries(Protocol):
     async def upsert_calls(self, on: Connection, **columns: object) -> object: ...
     def newest_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     async def one_call(self, on: Connection, **values: object) -> Record | None: ...
+    def aside_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     def facts_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
 
 

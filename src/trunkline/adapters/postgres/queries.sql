@@ -16,15 +16,16 @@ SELECT facts.call_sid, facts.seq, facts.hash
 FROM unnest(:call_sids::text[], :seqs::integer[]) AS given (call_sid, seq)
 JOIN facts ON facts.call_sid = given.call_sid AND facts.seq = given.seq;
 
--- name: insert_strays(call_sids, seqs, epochs, kinds, ats, payloads, salts, digests, hashes)
--- Keep aside what contradicts the log; answers the keys that were new here.
-INSERT INTO stray_facts (call_sid, seq, epoch, kind, at, payload, salt, digest, hash)
+-- name: insert_strays(call_sids, seqs, epochs, kinds, ats, payloads, salts, digests, hashes, whys)
+-- Keep facts aside; answers the keys that were new here.
+INSERT INTO stray_facts (call_sid, seq, epoch, kind, at, payload, salt, digest, hash, why)
 SELECT * FROM unnest(
     :call_sids::text[], :seqs::integer[], :epochs::bigint[], :kinds::text[],
-    :ats::timestamptz[], :payloads::text[], :salts::text[], :digests::text[], :hashes::text[]
+    :ats::timestamptz[], :payloads::text[], :salts::text[], :digests::text[], :hashes::text[],
+    :whys::text[]
 ) AS given
 ON CONFLICT DO NOTHING
-RETURNING call_sid, seq;
+RETURNING call_sid, seq, hash;
 
 -- name: upsert_calls(call_sids, epochs, started_ats, directions, from_numbers, to_numbers, agents, tenants, verticals, pods, answered_ats, ended_ats, outcomes, reasons)!
 -- Fill in what new facts say of their calls: one row a call; null where they say nothing.
@@ -71,3 +72,9 @@ SELECT seq, epoch, kind, at, payload, salt, digest, hash
 FROM facts
 WHERE call_sid = :call_sid
 ORDER BY seq;
+
+-- name: aside_of_call(call_sid)
+SELECT seq, epoch, kind, at, payload, salt, digest, hash, why
+FROM stray_facts
+WHERE call_sid = :call_sid
+ORDER BY seq, found_at, hash;

@@ -10,7 +10,7 @@ from asyncpg import Record
 
 from trunkline.core.facts import CallEnded, CallReceived
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Entry
+from trunkline.core.record import PAYLOAD_BYTES_MAX, Aside, Entry, Why
 from trunkline.ports import LoggedCall
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,17 +75,51 @@ def storable(row: Row) -> bool:
     )
 
 
-def cleaned(row: Row) -> Row:
-    """The row with its texts cleaned: no longer what was hashed, it belongs among the strays."""
+def quarantined(row: Row) -> Aside | None:
+    """The row as it is kept aside, if the log of facts does not take it; None if it does.
+
+    Its texts are cleaned: then it is no longer what was hashed.
+    """
     call, entry = row
-    return CallSid(clean(call)), msgspec.structs.replace(
-        entry,
-        kind=clean(entry.kind),
-        payload=clean(entry.payload),
-        salt=clean(entry.salt),
-        digest=clean(entry.digest),
-        hash=clean(entry.hash),
-    )
+    if not storable(row):
+        return cleaned(Aside(call, entry, Why.NUL))
+    if is_too_big(entry.payload):
+        return Aside(call, entry, Why.TOO_BIG)
+    return None
+
+
+def is_too_big(payload: str) -> bool:
+    """Whether it has more bytes than a payload may; most texts are too short to be counted."""
+    return len(payload) > PAYLOAD_BYTES_MAX // 4 and len(payload.encode()) > PAYLOAD_BYTES_MAX
+
+
+def cleaned(fact: Aside) -> Aside:
+    """The fact with its texts as PostgreSQL takes them."""
+    entry = fact.entry
+    texts = {
+        "kind": clean(entry.kind),
+        "payload": clean(entry.payload),
+        "salt": clean(entry.salt),
+        "digest": clean(entry.digest),
+        "hash": clean(entry.hash),
+    }
+    return Aside(CallSid(clean(fact.call)), msgspec.structs.replace(entry, **texts), fact.why)
+
+
+def columns_of_aside(facts: Sequence[Aside]) -> dict[str, list[object]]:
+    """Facts kept aside as arrays, one value a row."""
+    columns = columns_of_entries([(fact.call, fact.entry) for fact in facts])
+    return columns | {"whys": [fact.why.value for fact in facts]}
+
+
+def aside_of(call: CallSid, record: Record) -> Aside:
+    """A row of `stray_facts`."""
+    return Aside(call, entry_of(record), why_of(record["why"]))
+
+
+def why_of(text: str) -> Why:
+    """Why a fact is aside; a reason of a later revision's is an alarm to us."""
+    return Why(text) if text in set(Why) else Why.CONTRADICTS
 
 
 @dataclass(slots=True)

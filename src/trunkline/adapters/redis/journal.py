@@ -9,11 +9,18 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 from trunkline.adapters.redis.connect import store_errors
-from trunkline.adapters.redis.keys import call_key, facts_key
+from trunkline.adapters.redis.keys import CALL_PREFIX, call_key, facts_key
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import GENESIS, Entry, Head
 from trunkline.errors import Behind, Fenced
-from trunkline.ports import CallState, Opening, ResumeRefused, Resumption
+from trunkline.ports import (
+    CallState,
+    HeldCall,
+    Holder,
+    Opening,
+    ResumeRefused,
+    Resumption,
+)
 
 JOURNAL_TTL_MS: Final = 24 * 3600 * 1000
 """How long a live call's journal outlives its last fact: longer than any call may last."""
@@ -27,16 +34,18 @@ RESUME_WINDOW_MS: Final = 15_000
 APPEND_ENTRIES_MAX: Final = 200
 """Entries in one script: a longer append goes in pieces, so that no script blocks the store."""
 
+HELD_CALLS_STEP: Final = 200
+"""Keys that one step of a look over all journals goes through: some tenths of a millisecond."""
+
 FENCED: Final = {
-    "unknown": "there is no journal of this call",
-    "epoch": "another epoch owns the call",
+    "epoch": "a higher epoch owns the call",
     "ended": "the call has ended",
     "chain": "the chain has another head",
 }
 
 
 class RedisJournal:
-    """`ports.Journal` in Valkey or Redis."""
+    """`ports.Journal` and `ports.JournalIndex` in Valkey or Redis."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -83,26 +92,28 @@ class RedisJournal:
         )
 
     async def append(
-        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+        self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
     ) -> None:
         """Append what follows `head`; idempotent for entries it already holds.
 
         Raises:
-            Fenced: another epoch owns the call, it has ended, or the chain has another head.
-            Behind: the journal lost its tail with a crash; append again from what it holds.
+            Fenced: a higher epoch owns the call, it has ended, or the chain has another head.
+            Behind: the journal holds less: append again what follows its head, or all there is.
             StoreError: Redis did not answer in time; the same append may be sent again.
         """
-        for at in range(0, len(entries), APPEND_ENTRIES_MAX):
+        for at in range(0, max(len(entries), 1), APPEND_ENTRIES_MAX):
             piece = entries[at : at + APPEND_ENTRIES_MAX]
-            await self._append_piece(call, epoch, head, piece)
-            head = Head(piece[-1].seq, piece[-1].hash)
+            await self._append_piece(call, holder, head, piece)
+            if piece:
+                head = Head(piece[-1].seq, piece[-1].hash)
 
     async def _append_piece(
-        self, call: CallSid, epoch: Epoch, head: Head, entries: Sequence[Entry]
+        self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
     ) -> None:
         assert [entry.seq for entry in entries] == [head.seq + 1 + i for i in range(len(entries))]
         ends = any(entry.kind == "call_ended" for entry in entries)
-        args: list[str | bytes | int] = [epoch, JOURNAL_TTL_MS, head.seq, head.hash, int(ends)]
+        args: list[str | bytes | int] = [holder.epoch, holder.pod, holder.incarnation]
+        args += [JOURNAL_TTL_MS, GENESIS, head.seq, head.hash, int(ends)]
         for entry in entries:
             args += entry.hash, msgspec.json.encode(entry)
         async with store_errors():
@@ -122,6 +133,27 @@ class RedisJournal:
         async with store_errors():
             texts = await self._client.lrange(facts_key(call), 0, -1)
         return [msgspec.json.decode(text, type=Entry) for text in texts]
+
+    async def held(self, cursor: int) -> tuple[int, Sequence[HeldCall]]:
+        """Some of the calls, in one bounded step of SCAN, and where to go on; 0 is the end."""
+        fields = ("epoch", "pod", "incarnation", "state", "logged")
+        async with store_errors():
+            following, keys = await self._client.scan(
+                cursor, match=f"{CALL_PREFIX}*", count=HELD_CALLS_STEP
+            )
+            async with self._client.pipeline(transaction=False) as asked:
+                for key in keys:
+                    asked.hmget(key, fields)
+                rows = await asked.execute()
+        found = []
+        for key, row in zip(keys, rows, strict=True):
+            if row[0] is not None:  # It may have expired meanwhile.
+                epoch, pod, life, state = (field.decode() for field in row[:4])
+                holder = Holder(Epoch(int(epoch)), PodName(pod), Incarnation(life))
+                assert isinstance(key, bytes), "the client decodes nothing"
+                call = CallSid(key.decode().removeprefix(CALL_PREFIX))
+                found.append(HeldCall(call, holder, CallState(state), logged=row[4] is not None))
+        return int(following), found
 
 
 def _script(client: Redis, name: str) -> AsyncScript:

@@ -6,10 +6,12 @@ from trunkline.core.ids import CallSid
 
 PREFIX: Final = "trunkline:"
 
+CALL_PREFIX: Final = f"{PREFIX}call:"
+
 
 def call_key(call: CallSid) -> str:
-    """A live call's hash: epoch, pod, incarnation, state, opened_at_ms, resumed_from, seq, head."""
-    return f"{PREFIX}call:{call}"
+    """A call's hash: whose it is, its state and the head of its chain; see docs/explain/record.md."""
+    return f"{CALL_PREFIX}{call}"
 
 
 def facts_key(call: CallSid) -> str:
