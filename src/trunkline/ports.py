@@ -172,6 +172,14 @@ class CallBook(Protocol):
         ...
 
 
+class UnendedCalls(Protocol):
+    """A look into the call log for calls that have no outcome."""
+
+    async def unended(self, pod: PodName, *, limit: int) -> list[CallSid]:
+        """Calls that this pod received and that have no outcome, the oldest first."""
+        ...
+
+
 FrameListener = Callable[[memoryview], None]
 LossListener = Callable[[str], None]
 

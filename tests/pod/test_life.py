@@ -113,7 +113,9 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
     )
     parts = Parts(
         journal=journal,
+        index=journal,
         book=book,
+        unended=book,
         doors=Doors({"m": Door(OneModel(), PoolLimits(size=1), "m")}),
         directory=lambda: directory,
         toolbox=lambda _: Tools(),

@@ -103,6 +103,14 @@ def chain_hash(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def hangs_on(call: CallSid, head: Head, entry: Entry) -> bool:
+    """Whether this is an entry of this call that follows this head."""
+    made = chain_hash(
+        call, head.hash, head.seq + 1, entry.kind, entry.at_ms, entry.epoch, entry.digest
+    )
+    return entry.seq == head.seq + 1 and entry.hash == made
+
+
 def after(entry: Entry) -> Head:
     """The head of a chain that ends with this entry."""
     return Head(entry.seq, entry.hash)

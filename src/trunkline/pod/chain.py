@@ -97,20 +97,7 @@ def _linked(call: CallSid, entries: Sequence[Entry]) -> list[Entry]:
     chained: list[Entry] = []
     for seq in sorted(found, reverse=True):
         entry = found[seq]
-        if chained and not _follows(call, entry, chained[-1]):
+        if chained and not record.hangs_on(call, record.after(entry), chained[-1]):
             break
         chained.append(entry)
     return chained[::-1]
-
-
-def _follows(call: CallSid, entry: Entry, following: Entry) -> bool:
-    made = record.chain_hash(
-        call,
-        entry.hash,
-        entry.seq + 1,
-        following.kind,
-        following.at_ms,
-        following.epoch,
-        following.digest,
-    )
-    return following.hash == made

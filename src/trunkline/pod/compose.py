@@ -138,9 +138,13 @@ async def run_pod(
         runner = await undo.enter_async_context(ToolRunner())
         make = partial(_ready, settings, runner, metrics, log)
         config = LiveConfig(Loaded(read, named), make, log, metrics)
+        journal = RedisJournal(client)
+        book = PostgresCallBook(pool, partial(_put_aside, metrics, log))
         parts = Parts(
-            journal=RedisJournal(client),
-            book=PostgresCallBook(pool, partial(_put_aside, metrics, log)),
+            journal=journal,
+            index=journal,
+            book=book,
+            unended=book,
             doors=config.doors,
             directory=config.directory,
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),

@@ -20,6 +20,7 @@ from trunkline.pod import documents
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Line, Overflow
+from trunkline.pod.orphans import POD_LOST
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
@@ -344,11 +345,11 @@ class Desk:
             case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
                 return None
             case Resumption():
-                self._recorder.begin(call, resumed.epoch, resumed.head)
-        self._clock.set(resumed.now_ms)
+                self._clock.set(resumed.now_ms)
         live = self._calls.get(call)
         if live is None:
-            return self._take_over_the_dead(asked)
+            return self._take_over_the_dead(asked, resumed)
+        self._recorder.begin(call, resumed.epoch, resumed.head)
         if not resumed.first and live.epoch == resumed.epoch:
             return self._calls.answer_again(live)
         if resumed.first and not self._calls.may_resume(live):
@@ -385,12 +386,12 @@ class Desk:
         self._waiting.pop(call, None)
         return documents.overflow(self._overflow_of(asked))
 
-    def _take_over_the_dead(self, asked: Asked) -> str:
+    def _take_over_the_dead(self, asked: Asked, resumed: Resumption) -> str:
         """Its pod is gone: the record is closed, and the caller gets the overflow action."""
-        ended = CallEnded(Outcome.FAILED, "pod_lost")
+        ended = CallEnded(Outcome.FAILED, POD_LOST)
         document = documents.overflow(self._overflow_of(asked))
-        self._recorder.record(asked.call, ended)
-        self._calls.tell_end(asked.call, asked.direction, ended)
+        if self._recorder.adopt(asked.call, resumed.epoch, resumed.head, ended):
+            self._calls.tell_end(asked.call, asked.direction, ended)
         self._calls.remember(asked.call, document)
         return document
 

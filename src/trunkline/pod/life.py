@@ -28,10 +28,11 @@ from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
+from trunkline.pod.orphans import Orphans
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.watchdog import Watchdog
-from trunkline.ports import CallBook, Journal
+from trunkline.ports import CallBook, Holder, Journal, JournalIndex, UnendedCalls
 from trunkline.telemetry.labels import SESSION_STATES
 from trunkline.telemetry.logs import Log, LogName, lines_lost
 from trunkline.telemetry.metrics import Metrics
@@ -73,7 +74,9 @@ class Parts:
     """What a pod stands on, made by its compose."""
 
     journal: Journal
+    index: JournalIndex
     book: CallBook
+    unended: UnendedCalls
     doors: Doors
     """By the models they lead to."""
     directory: Callable[[], Directory]
@@ -159,6 +162,7 @@ class Pod:
                 ]
                 house = passing.create_task(self._keep_house(), name="house")
                 config = passing.create_task(self._watch_config(), name="config")
+                orphans = passing.create_task(self._orphans().run(), name="orphans")
                 # What start-up made lives as long as the process: the collector may skip it.
                 gc.collect()
                 gc.freeze()
@@ -169,6 +173,7 @@ class Pod:
                     on_ready(self)
                 await self._stopping.wait()
                 await self._drain()
+                orphans.cancel()
                 house.cancel()
                 config.cancel()
             await self._leave(servers.values(), serving, flushed)
@@ -243,6 +248,27 @@ class Pod:
         assert self._calls is not None
         used = {model for live in self._calls.all() for model in live.prepared.models}
         self._parts.doors.sweep(used)
+
+    def _orphans(self) -> Orphans:
+        assert self._calls is not None
+        parts, me = self._parts, self._setup.me
+        return Orphans(
+            me.pod,
+            me.incarnation,
+            self._recorder,
+            journal=parts.journal,
+            index=parts.index,
+            book=parts.book,
+            unended=parts.unended,
+            is_dead=self._was_me,
+            on_closed=self._calls.tell_end,
+            log=parts.log,
+        )
+
+    def _was_me(self, holder: Holder) -> bool:
+        """A former life of this pod: two never live at once under one name."""
+        me = self._setup.me
+        return holder.pod == me.pod and holder.incarnation != me.incarnation
 
     # Ending.
 

@@ -20,6 +20,7 @@ from trunkline.core.facts import CallEnded, Fact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head, Why
 from trunkline.errors import Behind, Fenced, StoreError
+from trunkline.pod.adopt import Adopted, Adoption
 from trunkline.pod.chain import CallRecord
 from trunkline.pod.flush import RETRY_S_MAX, RETRY_S_MIN, UNWRITTEN_ENTRIES_MAX, Flush
 from trunkline.ports import CallBook, CallState, Holder, Journal
@@ -72,6 +73,7 @@ class Recorder:
         self._mends: dict[CallSid, Head] = {}
         """Calls of which the journal lost more than is kept here, and what it has of them."""
         self._mend_now = asyncio.Event()
+        self._adoption = Adoption(journal, book, self._close_adopted, log)
         self._closed = asyncio.Event()
 
     @property
@@ -81,12 +83,15 @@ class Recorder:
 
     def knows(self, call: CallSid) -> bool:
         """Whether the call is written for here, or was a moment ago."""
-        return call in self._records
+        return call in self._records or call in self._adoption
 
-    def has_ended(self, call: CallSid) -> bool:
-        """Whether the call's end was recorded here, and the call log has not all of it yet."""
-        one = self._records.get(call)
-        return one is not None and one.ended
+    def adopt(self, call: CallSid, epoch: Epoch, head: Head, end: CallEnded) -> bool:
+        """Close a call that was taken over for it; False if that is already being done."""
+        if self.knows(call):
+            return False
+        holder = Holder(epoch, self._pod, self._incarnation)
+        self._adoption.put(Adopted(call, holder, head, end))
+        return True
 
     def begin(self, call: CallSid, epoch: Epoch, head: Head | None = None) -> None:
         """Take over a call's chain where the journal has it. A later epoch replaces an earlier."""
@@ -143,7 +148,8 @@ class Recorder:
 
     def backlog(self) -> int:
         """Facts that are not in the call log yet; a call to be read back counts as one."""
-        return self._flush.backlog + sum(len(one.unacked) for one in self._records.values())
+        waiting = self._flush.backlog + len(self._adoption)
+        return waiting + sum(len(one.unacked) for one in self._records.values())
 
     async def run(self) -> None:
         """Carry facts until `close` was called and all that the stores took is stored."""
@@ -152,6 +158,7 @@ class Recorder:
             tasks.create_task(self._flush.carry(lambda: not self._owes_journal), name="to the log")
             tasks.create_task(self._flush.carry_forgets(), name="forget calls")
             tasks.create_task(self._carry_mends(), name="mend journals")
+            tasks.create_task(self._adoption.carry(self._closed), name="close lost calls")
             tasks.create_task(self._ask_for_quiet_calls(), name="ask the journal")
 
     def close(self) -> None:
@@ -160,7 +167,12 @@ class Recorder:
         self._flush.closing = True
         self._unacked.set()
         self._mend_now.set()
+        self._adoption.wake()
         self._flush.hurry()
+
+    def _close_adopted(self, one: Adopted) -> None:
+        self.begin(one.call, one.holder.epoch, one.head)
+        self.record(one.call, one.end)
 
     def _refuse(self, call: CallSid, reason: str) -> None:
         self._log.error(LogName.FACT_REFUSED, call=call, reason=reason)
@@ -173,7 +185,7 @@ class Recorder:
 
     @property
     def _owes_journal(self) -> bool:
-        return bool(self._dirty or self._mends)
+        return bool(self._dirty or self._mends or self._adoption)
 
     async def _carry_to_journal(self) -> None:
         wait_s = 0.0

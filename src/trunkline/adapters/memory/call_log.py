@@ -9,7 +9,7 @@ import msgspec
 
 from trunkline.adapters.postgres.rows import quarantined
 from trunkline.core.facts import CallEnded, CallReceived
-from trunkline.core.ids import CallSid
+from trunkline.core.ids import CallSid, PodName
 from trunkline.core.record import QUARANTINED, Aside, Entry, Why
 from trunkline.ports import LoggedCall
 
@@ -61,6 +61,12 @@ class MemoryCallBook:
         """Every fact of a call, in order."""
         facts = self._facts.get(call, {})
         return [facts[seq] for seq in sorted(facts)]
+
+    async def unended(self, pod: PodName, *, limit: int) -> list[CallSid]:
+        """Calls that this pod received and that have no outcome, the oldest first."""
+        rows = [row for row in map(self._row, self._facts) if row.pod == pod and not row.outcome]
+        rows.sort(key=lambda row: (row.started_at_ms, row.call))
+        return [row.call for row in rows[:limit]]
 
     async def aside(self, call: CallSid) -> list[Aside]:
         """Every fact of a call that is kept aside, in order."""

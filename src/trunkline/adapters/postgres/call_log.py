@@ -21,7 +21,7 @@ from trunkline.adapters.postgres.rows import (
     moment,
     quarantined,
 )
-from trunkline.core.ids import CallSid
+from trunkline.core.ids import CallSid, PodName
 from trunkline.core.record import Aside, Entry, Why
 from trunkline.ports import LoggedCall
 
@@ -34,7 +34,7 @@ AsideListener = Callable[[Aside], None]
 
 
 class PostgresCallBook:
-    """`ports.CallBook` in PostgreSQL.
+    """`ports.CallBook` and `ports.UnendedCalls` in PostgreSQL.
 
     A fact whose key the log holds with another hash contradicts it; one that is too big or can't be
     stored is quarantined. Both go to `stray_facts`, once, `on_aside` is told and `strays` counts
@@ -90,6 +90,12 @@ class PostgresCallBook:
         async with transaction(self._pool) as connection:
             found = QUERIES.facts_of_call(connection, call_sid=call)
             return [entry_of(record) async for record in found]
+
+    async def unended(self, pod: PodName, *, limit: int) -> list[CallSid]:
+        """Calls that this pod received and that have no outcome, the oldest first."""
+        async with transaction(self._pool) as connection:
+            found = QUERIES.unended_calls(connection, pod=pod, count=limit)
+            return [CallSid(record["call_sid"]) async for record in found]
 
     async def aside(self, call: CallSid) -> list[Aside]:
         """Every fact of a call that is kept aside, in order."""
@@ -148,6 +154,7 @@ class _Queries(Protocol):
     async def upsert_calls(self, on: Connection, **columns: object) -> object: ...
     def newest_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     async def one_call(self, on: Connection, **values: object) -> Record | None: ...
+    def unended_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     def aside_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     def facts_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
 

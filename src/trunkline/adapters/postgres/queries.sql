@@ -78,3 +78,10 @@ SELECT seq, epoch, kind, at, payload, salt, digest, hash, why
 FROM stray_facts
 WHERE call_sid = :call_sid
 ORDER BY seq, found_at, hash;
+
+-- name: unended_calls(pod, count)
+-- A pod's calls without an outcome, the oldest first.
+SELECT call_sid FROM calls
+WHERE outcome IS NULL AND pod = :pod
+ORDER BY started_at, call_sid
+LIMIT :count::bigint;

@@ -12,7 +12,7 @@ from trunkline.adapters.redis.connect import store_errors
 from trunkline.adapters.redis.keys import CALL_PREFIX, call_key, facts_key
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import GENESIS, Entry, Head
-from trunkline.errors import Behind, Fenced
+from trunkline.errors import Behind, Fenced, StoreError
 from trunkline.ports import (
     CallState,
     HeldCall,
@@ -132,7 +132,10 @@ class RedisJournal:
         """Every entry of a call, in order; empty if there is none."""
         async with store_errors():
             texts = await self._client.lrange(facts_key(call), 0, -1)
-        return [msgspec.json.decode(text, type=Entry) for text in texts]
+        try:
+            return [msgspec.json.decode(text, type=Entry) for text in texts]
+        except msgspec.MsgspecError as fault:
+            raise StoreError("the journal holds what is no entry") from fault
 
     async def held(self, cursor: int) -> tuple[int, Sequence[HeldCall]]:
         """Some of the calls, in one bounded step of SCAN, and where to go on; 0 is the end."""

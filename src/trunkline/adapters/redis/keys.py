@@ -10,7 +10,7 @@ CALL_PREFIX: Final = f"{PREFIX}call:"
 
 
 def call_key(call: CallSid) -> str:
-    """A call's hash: whose it is, its state and the head of its chain; see docs/explain/record.md."""
+    """A call's hash: whose it is, its state, the head of its chain."""
     return f"{CALL_PREFIX}{call}"
 
 

@@ -24,3 +24,4 @@ def upgrade() -> None:
     """)
     # A pod of the revision before names no reason, and puts aside contradictions above all.
     op.execute("ALTER TABLE stray_facts ADD COLUMN why text NOT NULL DEFAULT 'contradicts'")
+    op.execute("CREATE INDEX calls_unended ON calls (pod, started_at) WHERE outcome IS NULL")
