@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from trunkline.core.carrier import CarrierFact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Aside, Entry, Head
 
@@ -169,6 +170,22 @@ class CallBook(Protocol):
 
     async def entries(self, call: CallSid) -> list[Entry]:
         """Every fact of a call, in order."""
+        ...
+
+
+class CarrierBook(Protocol):
+    """The part of the call log outside all chains."""
+
+    async def write_carrier_facts(self, facts: Sequence[CarrierFact]) -> None:
+        """Commit them; the same words about the same call are kept once.
+
+        Raises:
+            StoreError: nothing of it was committed; the same write may be sent again.
+        """
+        ...
+
+    async def carrier_facts(self, call: CallSid) -> list[CarrierFact]:
+        """What the carrier told of a call, in the order in which it came."""
         ...
 
 

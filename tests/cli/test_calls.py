@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 
 from chains import BEGUN_MS, CALL, OTHER_CALL, RECEIVED, SAID, WHOLE_CALL, chain
 from trunkline.adapters.memory.call_log import MemoryCallBook
+from trunkline.adapters.postgres.archive import WholeCall
 from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.adapters.postgres.connect import connect
 from trunkline.cli.calls import (
@@ -21,9 +22,10 @@ from trunkline.cli.calls import (
     render_call,
     render_calls,
 )
+from trunkline.core.carrier import StatusTold, told
 from trunkline.core.facts import CallerSaid
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Entry
+from trunkline.core.record import Aside, Entry, Why
 from trunkline.errors import SettingsError
 from trunkline.ports import LoggedCall
 
@@ -65,7 +67,7 @@ async def test_the_list_has_a_line_for_each_call() -> None:
 async def test_a_call_has_a_line_for_each_fact() -> None:
     """When since the start, what, and its fields as they were written."""
     entries = chain(CALL, *WHOLE_CALL)
-    lines = shown(render_call(await logged(*entries), entries))
+    lines = shown(render_call(WholeCall(CALL, await logged(*entries), entries)))
     facts = [line.split(maxsplit=2) for line in lines[lines.index("") + 1 :]]
     assert [fact[:2] for fact in facts] == [
         ["+0.000", "call_received"],
@@ -84,7 +86,7 @@ async def test_words_spoken_command_no_terminal() -> None:
     evil = "\x1b[2J\x9b31m[bold red]x[/] \u202e\r\n"
     entries = chain(CALL, msgspec.structs.replace(RECEIVED, agent=evil), CallerSaid("i", evil))
     row = await logged(*entries)
-    for what in (render_calls([row]), render_call(row, entries)):
+    for what in (render_calls([row]), render_call(WholeCall(CALL, row, entries))):
         text = "\n".join(shown(what))
         assert not set(text) & set("\x1b\x9b\u202e\r")
         assert "[bold red]x[/]" in text
@@ -95,7 +97,7 @@ async def test_json_is_for_programs() -> None:
     entries = chain(CALL, *WHOLE_CALL)
     row = await logged(*entries)
     assert json.loads(calls_json([row]))[0]["started_at_ms"] == BEGUN_MS
-    read = json.loads(call_json(row, entries))
+    read = json.loads(call_json(WholeCall(CALL, row, entries)))
     assert read["call"]["outcome"] == "caller_ended"
     assert [msgspec.convert(fact, Entry) for fact in read["facts"]] == entries
 
@@ -113,6 +115,31 @@ def test_whatever_is_printed_is_printable(text: str) -> None:
     assert printable(text).isprintable()
     if text.isprintable():
         assert printable(text) == text
+
+
+async def test_what_stands_beside_the_chain_is_shown_too() -> None:
+    """Facts kept aside with their reason, the carrier's words, erased facts as such."""
+    entries = chain(CALL, *WHOLE_CALL)
+    aside = [Aside(CALL, entries[2], Why.TOO_BIG)]
+    carrier = [told(CALL, StatusTold("completed", 3, 12), at_ms=BEGUN_MS + 9_000)]
+    entries[3] = msgspec.structs.replace(entries[3], payload="", salt="")
+    lines = shown(render_call(WholeCall(CALL, await logged(*entries[:2]), entries, aside, carrier)))
+    at = lines.index("kept aside")
+    assert lines[at + 1].split() == ["+2.000", "caller_said", "too_big", "seq=3"]
+    at = lines.index("told by the carrier")
+    assert lines[at + 1].split()[:3] == ["+9.000", "status", 'status="completed"']
+    assert any(line.split() == ["+3.000", "agent_said", "erased"] for line in lines)
+    read = json.loads(call_json(WholeCall(CALL, None, [], aside, carrier)))
+    assert (read["call"], read["aside"][0]["why"], read["carrier"][0]["kind"]) == (
+        None, "too_big", "status",
+    )  # fmt: skip
+
+
+def test_a_call_without_a_row_is_shown_by_what_there_is() -> None:
+    """Somebody deleted it."""
+    lines = shown(render_call(WholeCall(CALL, None, chain(CALL, RECEIVED))))
+    assert any(line.startswith("row") and "missing" in line for line in lines)
+    assert any(line.split()[:2] == ["+0.000", "call_received"] for line in lines)
 
 
 def test_times_are_utc() -> None:
@@ -133,7 +160,7 @@ async def test_the_log_is_read_from_its_database(database_url: str) -> None:
     assert [row.started_at_ms - BEGUN_MS for row in older] == [0]
     found = await one_call(database_url, rows[0].call)
     assert found is not None
-    assert (found[0], len(found[1])) == (rows[0], 5)
+    assert (found.row, len(found.entries)) == (rows[0], 5)
     assert await one_call(database_url, CallSid("CA unknown")) is None
 
 

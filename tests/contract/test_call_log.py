@@ -26,18 +26,19 @@ from chains import (
 from trunkline.adapters.memory.call_log import MemoryCallBook
 from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.adapters.postgres.connect import Pool, connect
+from trunkline.core.carrier import AmdTold, StatusTold, told
 from trunkline.core.facts import CallEnded, CallerSaid, Outcome
-from trunkline.core.ids import CallSid
+from trunkline.core.ids import CallSid, PodName
 from trunkline.core.record import PAYLOAD_BYTES_MAX, Aside, Entry, Why
 from trunkline.errors import StoreError
-from trunkline.ports import CallBook, LoggedCall
+from trunkline.ports import CallBook, CarrierBook, LoggedCall, UnendedCalls
 
 pytestmark = pytest.mark.anyio
 
 T = TypeVar("T")
 
 
-class Counting(CallBook, Protocol):
+class Counting(CallBook, UnendedCalls, CarrierBook, Protocol):
     """A call log that counts what it puts aside, and shows it."""
 
     @property
@@ -238,6 +239,34 @@ async def test_facts_that_the_journal_refused_are_put_aside_once(
     assert await book.aside(CALL) == late
     assert await book.aside(OTHER_CALL) == []
     assert alarms == [(CALL, 1), (CALL, 2)]
+
+
+async def test_calls_without_an_outcome_are_found_by_their_pod(book: Counting) -> None:
+    """The oldest first, as many as asked for."""
+    for number in range(4):
+        call = CallSid(f"CA{number:032}")
+        facts = (RECEIVED, ENDED) if number == 2 else (RECEIVED,)
+        await book.write(rows(call, chain(call, *facts, begun_ms=BEGUN_MS - number)))
+    found = await book.unended(PodName("pod-0"), limit=2)
+    assert found == [CallSid(f"CA{number:032}") for number in (3, 1)]
+    assert len(await book.unended(PodName("pod-0"), limit=9)) == 3
+    assert await book.unended(PodName("pod-1"), limit=9) == []
+
+
+async def test_what_the_carrier_told_is_kept_once(book: Counting) -> None:
+    """Doubled, late and out of order as it comes; of calls that nobody knows, too."""
+    facts = [
+        told(CALL, StatusTold("completed", 3, 12, 200), at_ms=BEGUN_MS + 9),
+        told(CALL, StatusTold("in-progress", 2), at_ms=BEGUN_MS + 10),
+        told(CALL, AmdTold("human"), at_ms=BEGUN_MS + 11),
+    ]
+    await book.write_carrier_facts([])
+    await book.write_carrier_facts([*facts, told(OTHER_CALL, AmdTold("fax"), at_ms=BEGUN_MS)])
+    late = told(CALL, StatusTold("completed", 3, 12, 200), at_ms=BEGUN_MS + 5000)
+    await book.write_carrier_facts([late, late])
+    assert await book.carrier_facts(CALL) == facts
+    assert len(await book.carrier_facts(OTHER_CALL)) == 1
+    assert await book.call(CALL) is None
 
 
 async def test_a_kind_that_we_do_not_know_is_kept(book: Counting) -> None:

@@ -17,6 +17,7 @@ from trunkline.core.ids import CallSid, StreamSid
 from trunkline.core.slots import NOBODYS, Bounds, PodSlots
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity
+from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Line, Overflow, Prepared
@@ -191,6 +192,8 @@ async def office(
     directory = Book(plan(limits=limits), bounds)
     async with asyncio.timeout(4 * SOON_S), asyncio.TaskGroup() as lasting:
         lasting.create_task(around.recorder.run(), name="recorder")
+        carrier = CarrierFacts(book, get_logger(), lambda: journal.now_ms)
+        lasting.create_task(carrier.run(), name="carrier facts")
         async with asyncio.TaskGroup() as passing:
             calls = Calls(slots, around, doors={"m": door}, toolbox=lambda _: tools, tasks=passing)
             desk = Desk(
@@ -201,6 +204,7 @@ async def office(
                 directory=lambda: here.directory,
                 journal=journal,
                 recorder=around.recorder,
+                carrier=carrier,
                 clock=RedisClock(lambda: journal.now_ms),
                 log=get_logger(),
                 metrics=around.metrics,
@@ -216,6 +220,7 @@ async def office(
                 journal.gate.set()
                 calls.cut()
         around.recorder.close()
+        carrier.close()
     assert not calls.all()
     assert slots.held == 0
     assert around.recorder.backlog() == 0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from trunkline.adapters.memory.call_log import MemoryCallBook
 from trunkline.adapters.memory.journal import MemoryJournal
+from trunkline.core.carrier import CarrierFact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Aside, Entry, Head
 from trunkline.errors import StoreError
@@ -128,6 +129,13 @@ class FailingBook(MemoryCallBook):
         if self.away:
             raise StoreError("away")
         await super().put_aside(facts)
+
+    async def write_carrier_facts(self, facts: Sequence[CarrierFact]) -> None:
+        """Write, or be away."""
+        self._asked.set()
+        if self.away:
+            raise StoreError("away")
+        await super().write_carrier_facts(facts)
 
     async def entries(self, call: CallSid) -> list[Entry]:
         """Read: a test looks into it while it is away; `entries_away` for everybody else."""

@@ -116,6 +116,7 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
         index=journal,
         book=book,
         unended=book,
+        carrier=book,
         doors=Doors({"m": Door(OneModel(), PoolLimits(size=1), "m")}),
         directory=lambda: directory,
         toolbox=lambda _: Tools(),

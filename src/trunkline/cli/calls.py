@@ -1,11 +1,11 @@
-"""`trunkline calls list|show`: the call log read by a person, or by a program as JSON.
+"""`trunkline calls list|show|export|verify`: the call log read by a person, or by a program.
 
 Whatever a caller or a model said is printed as text: no control character, no markup of the
 terminal's gets through.
 """
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,16 +13,19 @@ from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from trunkline.adapters.postgres import connect as postgres
+from trunkline.adapters.postgres.archive import Archive, WholeCall
 from trunkline.adapters.postgres.call_log import PostgresCallBook
+from trunkline.cli import calls_export, calls_verify
 from trunkline.cli.env import EnvFile, read_settings
 from trunkline.cli.stores import with_call_log
 from trunkline.core.ids import CallSid
 from trunkline.core.record import Entry
+from trunkline.core.verify import is_erased
 from trunkline.errors import TrunklineError
 from trunkline.ports import LoggedCall
 
@@ -37,6 +40,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="The call log: every call, from first ring to end.",
 )
+
+app.command()(calls_export.export)
+app.command()(calls_verify.verify)
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
@@ -69,16 +75,16 @@ def show(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Show one call: its row, and every fact with when it was."""
+    """Show one call: its row, every fact with when it was, and what the carrier told of it."""
     found = with_call_log(read_settings(env_file), partial(one_call, call=CallSid(call)))
     if found is None:
         raise TrunklineError(
             f"the call log has no call {printable(call)}: see trunkline calls list"
         )
     if as_json:
-        print(call_json(*found))
+        print(call_json(found))
     else:
-        Console(width=None if sys.stdout.isatty() else WIDE).print(render_call(*found))
+        Console(width=None if sys.stdout.isatty() else WIDE).print(render_call(found))
 
 
 async def newest_calls(
@@ -94,11 +100,12 @@ async def newest_calls(
         return await book.calls(limit=limit, before_ms=before_ms)
 
 
-async def one_call(database_url: str, call: CallSid) -> tuple[LoggedCall, list[Entry]] | None:
-    """A call's row and its facts; None if the log has no such call. Raises as `newest_calls`."""
-    async with _open(database_url) as book:
-        row = await book.call(call)
-        return None if row is None else (row, await book.entries(call))
+async def one_call(database_url: str, call: CallSid) -> WholeCall | None:
+    """All of a call; None if the log has nothing of it. Raises as `newest_calls`."""
+    async with await postgres.connect(database_url, connections_max=1) as pool:
+        await postgres.check_schema(pool)
+        (one,) = await Archive(pool).some([call])
+    return one if one.row or one.entries or one.aside or one.carrier else None
 
 
 @asynccontextmanager
@@ -130,32 +137,39 @@ def render_calls(rows: Sequence[LoggedCall]) -> Table:
     return table
 
 
-def render_call(row: LoggedCall, entries: Sequence[Entry]) -> Group:
-    """A call's header, then a line for each fact: when since the start, its kind, its fields."""
-    header = Table(box=None, pad_edge=False, show_header=False)
-    for name, value in (
-        ("call", row.call),
-        ("started", moment(row.started_at_ms)),
-        ("duration", duration(row)),
-        ("from", f"{row.from_number} ({row.direction})"),
-        ("to", row.to_number),
-        ("agent", row.agent),
-        ("tenant", f"{row.tenant} ({row.vertical})" if row.tenant else "none"),
-        ("pod", row.pod),
-        ("outcome", f"{row.outcome or 'live'} {row.reason or ''}".strip()),
-    ):
-        header.add_row(Text(name, style="bold"), Text(printable(value)))
-    facts = Table(box=None, pad_edge=False, show_header=False)
-    facts.add_column(justify="right", no_wrap=True)
-    facts.add_column(no_wrap=True)
-    facts.add_column(overflow="fold")
-    for entry in entries:
-        facts.add_row(
-            Text(f"{(entry.at_ms - row.started_at_ms) / 1000:+.3f}"),
-            Text(printable(entry.kind), style="bold"),
-            Text(fields(entry)),
+def render_call(one: WholeCall) -> Group:
+    """A call's header, then a line for each fact: when since the start, its kind, its fields.
+
+    Below stand facts that are kept aside, with the reason, and what the carrier told.
+    """
+    begun_ms = _begun_ms(one)
+
+    def _lines(rows: Iterable[tuple[int, str, str]]) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for at_ms, kind, text in rows:
+            since = Text(f"{(at_ms - begun_ms) / 1000:+.3f}")
+            table.add_row(since, Text(printable(kind), style="bold"), Text(text))
+        return table
+
+    parts: list[RenderableType] = [_header(one), Text()]
+    parts.append(_lines((entry.at_ms, entry.kind, fields(entry)) for entry in one.entries))
+    if one.aside:
+        parts += [Text(), Text("kept aside", style="bold")]
+        parts.append(
+            _lines(
+                (fact.entry.at_ms, fact.entry.kind, f"{fact.why} seq={fact.entry.seq}")
+                for fact in one.aside
+            )
         )
-    return Group(header, Text(), facts)
+    if one.carrier:
+        parts += [Text(), Text("told by the carrier", style="bold")]
+        parts.append(
+            _lines((fact.at_ms, fact.kind, payload_fields(fact.payload)) for fact in one.carrier)
+        )
+    return Group(*parts)
 
 
 def calls_json(rows: Sequence[LoggedCall]) -> str:
@@ -163,12 +177,42 @@ def calls_json(rows: Sequence[LoggedCall]) -> str:
     return msgspec.json.format(msgspec.json.encode(rows)).decode()
 
 
-def call_json(row: LoggedCall, entries: Sequence[Entry]) -> str:
-    """A call as one JSON object: `call` is its row, `facts` its entries as they are chained.
+def call_json(one: WholeCall) -> str:
+    """A call as one JSON object, the same as a line of `calls export`.
 
     An entry's `payload` stays the very text that was hashed.
     """
-    return msgspec.json.format(msgspec.json.encode({"call": row, "facts": entries})).decode()
+    return msgspec.json.format(calls_export.line(one)).decode()
+
+
+def _begun_ms(one: WholeCall) -> int:
+    if one.row is not None:
+        return one.row.started_at_ms
+    times = [entry.at_ms for entry in one.entries]
+    times += [fact.entry.at_ms for fact in one.aside] + [fact.at_ms for fact in one.carrier]
+    return min(times)
+
+
+def _header(one: WholeCall) -> Table:
+    header = Table(box=None, pad_edge=False, show_header=False)
+    row = one.row
+    lines = [("call", str(one.call))]
+    if row is None:
+        lines.append(("row", "missing: see trunkline calls verify"))
+    else:
+        lines += [
+            ("started", moment(row.started_at_ms)),
+            ("duration", duration(row)),
+            ("from", f"{row.from_number} ({row.direction})"),
+            ("to", row.to_number),
+            ("agent", row.agent),
+            ("tenant", f"{row.tenant} ({row.vertical})" if row.tenant else "none"),
+            ("pod", row.pod),
+            ("outcome", f"{row.outcome or 'live'} {row.reason or ''}".strip()),
+        ]
+    for name, value in lines:
+        header.add_row(Text(name, style="bold"), Text(printable(value)))
+    return header
 
 
 def moment(at_ms: int) -> str:
@@ -186,10 +230,17 @@ def duration(row: LoggedCall) -> str:
 
 def fields(entry: Entry) -> str:
     """A fact's fields, `name=value`; the payload itself if it is no JSON object."""
+    if is_erased(entry):
+        return "erased"
+    return payload_fields(entry.payload)
+
+
+def payload_fields(payload: str) -> str:
+    """As `fields`, of a payload."""
     try:
-        found = msgspec.json.decode(entry.payload, type=dict[str, msgspec.Raw])
+        found = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return printable(entry.payload)
+        return printable(payload)
     values = {name: bytes(value).decode() for name, value in found.items() if name != "kind"}
     return printable("  ".join(f"{name}={value}" for name, value in values.items()))
 

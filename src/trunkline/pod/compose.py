@@ -145,6 +145,7 @@ async def run_pod(
             index=journal,
             book=book,
             unended=book,
+            carrier=book,
             doors=config.doors,
             directory=config.directory,
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),

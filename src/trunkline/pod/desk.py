@@ -18,6 +18,7 @@ from trunkline.core.tickets import ResumeToken, Ticket
 from trunkline.errors import StoreError
 from trunkline.pod import documents
 from trunkline.pod.calls import Calls, Identity, LiveCall
+from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Line, Overflow
 from trunkline.pod.orphans import POD_LOST
@@ -84,6 +85,7 @@ class Desk:
         directory: Callable[[], Directory],
         journal: Journal,
         recorder: Recorder,
+        carrier: CarrierFacts,
         clock: RedisClock,
         log: Log,
         metrics: Metrics,
@@ -97,6 +99,7 @@ class Desk:
         self._directory = directory
         self._journal = journal
         self._recorder = recorder
+        self._carrier = carrier
         self._clock = clock
         self._log = log
         self._metrics = metrics
@@ -159,6 +162,7 @@ class Desk:
     def status(self, callback: webhooks.StatusCallback) -> None:
         """The carrier says what became of a call; only its end matters here."""
         call = CallSid(callback.call)
+        self._carrier.status_told(callback)
         if callback.status not in TERMINAL:
             return
         if (live := self._calls.get(call)) is not None:
@@ -170,6 +174,11 @@ class Desk:
         """The carrier says what became of a stream; the socket says it sooner."""
         if callback.event == "stream-error":
             self._log.warning(LogName.STREAM_ERROR, call=callback.call, stream=callback.stream)
+            self._carrier.stream_failed(callback)
+
+    def amd(self, verdict: webhooks.MachineVerdict) -> None:
+        """The carrier says who answered; until a dialer of ours dials, it is only kept."""
+        self._carrier.answered_by(verdict)
 
     def _hung_up(self, live: LiveCall, status: str) -> None:
         if live.runner is not None:

@@ -20,6 +20,7 @@ from trunkline.core.slots import PodSlots
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Calls, Identity, LiveCall
+from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Directory
@@ -32,7 +33,7 @@ from trunkline.pod.orphans import Orphans
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.watchdog import Watchdog
-from trunkline.ports import CallBook, Holder, Journal, JournalIndex, UnendedCalls
+from trunkline.ports import CallBook, CarrierBook, Holder, Journal, JournalIndex, UnendedCalls
 from trunkline.telemetry.labels import SESSION_STATES
 from trunkline.telemetry.logs import Log, LogName, lines_lost
 from trunkline.telemetry.metrics import Metrics
@@ -77,6 +78,7 @@ class Parts:
     index: JournalIndex
     book: CallBook
     unended: UnendedCalls
+    carrier: CarrierBook
     doors: Doors
     """By the models they lead to."""
     directory: Callable[[], Directory]
@@ -114,6 +116,7 @@ class Pod:
             metrics=parts.metrics,
             wall_ms=wall_ms,
         )
+        self._carrier = CarrierFacts(parts.carrier, parts.log, wall_ms)
         self._media: MediaHouse | None = None
         self.public_port: int = parts.public.getsockname()[1]
         self.internal_port: int = parts.internal.getsockname()[1]
@@ -153,6 +156,7 @@ class Pod:
         parts = self._parts
         async with asyncio.TaskGroup() as lasting:
             flushed = lasting.create_task(self._recorder.run(), name="recorder")
+            noted = lasting.create_task(self._carrier.run(), name="carrier facts")
             lasting.create_task(parts.doors.run(), name="doors")
             async with asyncio.TaskGroup() as passing:
                 servers = self._open(passing)
@@ -176,7 +180,7 @@ class Pod:
                 orphans.cancel()
                 house.cancel()
                 config.cancel()
-            await self._leave(servers.values(), serving, flushed)
+            await self._leave(servers.values(), serving, [flushed, noted])
 
     # Starting.
 
@@ -193,6 +197,7 @@ class Pod:
             directory=parts.directory,
             journal=parts.journal,
             recorder=self._recorder,
+            carrier=self._carrier,
             clock=clock,
             log=parts.log,
             metrics=parts.metrics,
@@ -284,7 +289,7 @@ class Pod:
         self,
         servers: Collection[HttpServer],
         serving: Collection[asyncio.Task[None]],
-        flushed: asyncio.Task[None],
+        flushed: Collection[asyncio.Task[None]],
     ) -> None:
         """No call is left: first the ports go, then the recorder, for answers make facts."""
         assert self._media is not None
@@ -293,11 +298,13 @@ class Pod:
             server.stop()
         await asyncio.wait(serving, timeout=SERVERS_S_MAX)
         self._recorder.close()
-        done, _ = await asyncio.wait([flushed], timeout=FLUSH_S_MAX)
-        if not done:
-            count, reason = self._recorder.backlog(), "flush_s_max"
+        self._carrier.close()
+        _, late = await asyncio.wait(flushed, timeout=FLUSH_S_MAX)
+        if late:
+            count, reason = self._recorder.backlog() + self._carrier.backlog, "flush_s_max"
             self._parts.log.error(LogName.FACT_REFUSED, count=count, reason=reason)
-            flushed.cancel()
+            for task in late:
+                task.cancel()
         self._parts.doors.close()
 
     # What the pod says of itself.

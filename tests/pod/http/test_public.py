@@ -46,6 +46,9 @@ class Desk:
     def stream_status(self, callback: StreamStatus) -> None:
         self.asked.append(callback)
 
+    def amd(self, verdict: webhooks.MachineVerdict) -> None:
+        self.asked.append(verdict)
+
 
 @dataclass
 class Port:
@@ -94,7 +97,7 @@ async def test_each_webhook_reaches_the_desk() -> None:
         assert voice.headers["content-type"] == "text/xml; charset=utf-8"
         assert (resume.status, resume.body) == (200, b"<Response><Hangup/></Response>")
         assert [reply.status for reply in (status, stream, amd)] == [204, 204, 204]
-        assert port.desk.asked == [VOICE, ("good", VOICE), STATUS, STREAM]
+        assert port.desk.asked == [VOICE, ("good", VOICE), STATUS, STREAM, AMD]
         assert port.refused() == {}
 
 

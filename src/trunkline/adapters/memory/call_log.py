@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from trunkline.adapters.postgres.rows import quarantined
+from trunkline.core.carrier import CarrierFact
 from trunkline.core.facts import CallEnded, CallReceived
 from trunkline.core.ids import CallSid, PodName
 from trunkline.core.record import QUARANTINED, Aside, Entry, Why
@@ -22,6 +23,7 @@ class MemoryCallBook:
     def __init__(self, on_aside: Callable[[Aside], None] | None = None) -> None:
         self._on_aside = on_aside
         self._facts: dict[CallSid, dict[int, Entry]] = {}
+        self._carrier: dict[tuple[CallSid, str], CarrierFact] = {}
         self._aside: dict[tuple[CallSid, int, str], Aside] = {}
 
     @property
@@ -67,6 +69,16 @@ class MemoryCallBook:
         rows = [row for row in map(self._row, self._facts) if row.pod == pod and not row.outcome]
         rows.sort(key=lambda row: (row.started_at_ms, row.call))
         return [row.call for row in rows[:limit]]
+
+    async def write_carrier_facts(self, facts: Sequence[CarrierFact]) -> None:
+        """Keep what the carrier told, each once."""
+        for fact in sorted(facts, key=lambda fact: (fact.call, fact.digest)):
+            self._carrier.setdefault((fact.call, fact.digest), fact)
+
+    async def carrier_facts(self, call: CallSid) -> list[CarrierFact]:
+        """What the carrier told of a call, in the order in which it came."""
+        found = [fact for fact in self._carrier.values() if fact.call == call]
+        return sorted(found, key=lambda fact: (fact.at_ms, fact.kind, fact.digest))
 
     async def aside(self, call: CallSid) -> list[Aside]:
         """Every fact of a call that is kept aside, in order."""

@@ -11,9 +11,11 @@ from trunkline.adapters.postgres.connect import Connection, Pool, transaction
 from trunkline.adapters.postgres.rows import (
     Row,
     aside_of,
+    carrier_fact_of,
     changes_of,
     cleaned,
     columns_of_aside,
+    columns_of_carrier_facts,
     columns_of_changes,
     columns_of_entries,
     entry_of,
@@ -21,6 +23,7 @@ from trunkline.adapters.postgres.rows import (
     moment,
     quarantined,
 )
+from trunkline.core.carrier import CarrierFact
 from trunkline.core.ids import CallSid, PodName
 from trunkline.core.record import Aside, Entry, Why
 from trunkline.ports import LoggedCall
@@ -34,7 +37,7 @@ AsideListener = Callable[[Aside], None]
 
 
 class PostgresCallBook:
-    """`ports.CallBook` and `ports.UnendedCalls` in PostgreSQL.
+    """`ports.CallBook`, `ports.UnendedCalls` and `ports.CarrierBook` in PostgreSQL.
 
     A fact whose key the log holds with another hash contradicts it; one that is too big or can't be
     stored is quarantined. Both go to `stray_facts`, once, `on_aside` is told and `strays` counts
@@ -97,6 +100,18 @@ class PostgresCallBook:
             found = QUERIES.unended_calls(connection, pod=pod, count=limit)
             return [CallSid(record["call_sid"]) async for record in found]
 
+    async def write_carrier_facts(self, facts: Sequence[CarrierFact]) -> None:
+        """Keep what the carrier told, each once; raises as `write`."""
+        rows = sorted(facts, key=lambda fact: (fact.call, fact.digest))
+        async with transaction(self._pool) as connection:
+            await QUERIES.insert_carrier_facts(connection, **columns_of_carrier_facts(rows))
+
+    async def carrier_facts(self, call: CallSid) -> list[CarrierFact]:
+        """What the carrier told of a call, in the order in which it came."""
+        async with transaction(self._pool) as connection:
+            found = QUERIES.carrier_facts_of_call(connection, call_sid=call)
+            return [carrier_fact_of(call, record) async for record in found]
+
     async def aside(self, call: CallSid) -> list[Aside]:
         """Every fact of a call that is kept aside, in order."""
         async with transaction(self._pool) as connection:
@@ -154,8 +169,18 @@ class _Queries(Protocol):
     async def upsert_calls(self, on: Connection, **columns: object) -> object: ...
     def newest_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     async def one_call(self, on: Connection, **values: object) -> Record | None: ...
+    async def insert_carrier_facts(self, on: Connection, **columns: object) -> object: ...
+    def carrier_facts_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     def unended_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
     def aside_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def known_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def calls_between(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def rows_of_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def facts_of_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def aside_of_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def carrier_facts_of_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def told_calls(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
+    def doubled_calls(self, on: Connection) -> AsyncIterator[Record]: ...
     def facts_of_call(self, on: Connection, **values: object) -> AsyncIterator[Record]: ...
 
 

@@ -85,3 +85,84 @@ SELECT call_sid FROM calls
 WHERE outcome IS NULL AND pod = :pod
 ORDER BY started_at, call_sid
 LIMIT :count::bigint;
+
+-- name: insert_carrier_facts(call_sids, digests, kinds, ats, payloads)!
+-- Keep what the carrier told, once; the first to come says when.
+INSERT INTO carrier_facts (call_sid, digest, kind, at, payload)
+SELECT * FROM unnest(
+    :call_sids::text[], :digests::text[], :kinds::text[], :ats::timestamptz[], :payloads::text[]
+) AS given
+ON CONFLICT DO NOTHING;
+
+-- name: carrier_facts_of_call(call_sid)
+SELECT kind, at, payload FROM carrier_facts
+WHERE call_sid = :call_sid
+ORDER BY at, kind, digest;
+
+-- name: known_calls(after, count)
+-- Every call that any table of the chain knows, in the order of their names.
+(SELECT call_sid FROM calls WHERE call_sid > :after ORDER BY call_sid LIMIT :count::bigint)
+UNION
+(SELECT DISTINCT call_sid FROM facts WHERE call_sid > :after ORDER BY call_sid LIMIT :count::bigint)
+UNION
+(SELECT DISTINCT call_sid FROM stray_facts
+    WHERE call_sid > :after ORDER BY call_sid LIMIT :count::bigint)
+ORDER BY call_sid
+LIMIT :count::bigint;
+
+-- name: calls_between(since, until, tenant, after_at, after_sid, count)
+-- The oldest calls first, behind a place in their order; null: no bound.
+SELECT call_sid, started_at FROM calls
+WHERE (:since::timestamptz IS NULL OR started_at >= :since)
+    AND (:until::timestamptz IS NULL OR started_at < :until)
+    AND (:tenant::text IS NULL OR tenant = :tenant)
+    AND (:after_at::timestamptz IS NULL OR (started_at, call_sid) > (:after_at, :after_sid::text))
+ORDER BY started_at, call_sid
+LIMIT :count::bigint;
+
+-- name: rows_of_calls(call_sids)
+SELECT calls.*, (SELECT count(*) FROM facts WHERE facts.call_sid = calls.call_sid) AS facts
+FROM calls
+WHERE call_sid = ANY(:call_sids::text[]);
+
+-- name: facts_of_calls(call_sids)
+SELECT call_sid, seq, epoch, kind, at, payload, salt, digest, hash
+FROM facts
+WHERE call_sid = ANY(:call_sids::text[])
+ORDER BY call_sid, seq;
+
+-- name: aside_of_calls(call_sids)
+SELECT call_sid, seq, epoch, kind, at, payload, salt, digest, hash, why
+FROM stray_facts
+WHERE call_sid = ANY(:call_sids::text[])
+ORDER BY call_sid, seq, found_at, hash;
+
+-- name: carrier_facts_of_calls(call_sids)
+SELECT call_sid, kind, at, payload
+FROM carrier_facts
+WHERE call_sid = ANY(:call_sids::text[])
+ORDER BY call_sid, at, kind, digest;
+
+-- name: doubled_calls()
+-- Calls that share a first fact, or a stream: salts are random, and no carrier gives a name twice.
+SELECT array_agg(DISTINCT call_sid ORDER BY call_sid) AS call_sids
+FROM facts
+WHERE seq = 1
+GROUP BY digest
+HAVING count(DISTINCT call_sid) > 1
+UNION
+SELECT array_agg(DISTINCT call_sid ORDER BY call_sid)
+FROM facts
+WHERE kind = 'stream_opened' AND payload <> ''
+GROUP BY payload
+HAVING count(DISTINCT call_sid) > 1;
+
+-- name: told_calls(since, until)
+-- Calls that were answered and are over, says the carrier, and of which no fact is here.
+SELECT DISTINCT call_sid FROM carrier_facts AS told
+WHERE kind = 'status' AND payload LIKE '{"status":"completed"%'
+    AND (:since::timestamptz IS NULL OR at >= :since)
+    AND (:until::timestamptz IS NULL OR at < :until)
+    AND NOT EXISTS (SELECT FROM calls WHERE calls.call_sid = told.call_sid)
+    AND NOT EXISTS (SELECT FROM facts WHERE facts.call_sid = told.call_sid)
+ORDER BY call_sid;

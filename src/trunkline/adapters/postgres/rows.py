@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from asyncpg import Record
 
+from trunkline.core.carrier import CarrierFact
 from trunkline.core.facts import CallEnded, CallReceived
 from trunkline.core.ids import CallSid
 from trunkline.core.record import PAYLOAD_BYTES_MAX, Aside, Entry, Why
@@ -115,6 +116,22 @@ def columns_of_aside(facts: Sequence[Aside]) -> dict[str, list[object]]:
 def aside_of(call: CallSid, record: Record) -> Aside:
     """A row of `stray_facts`."""
     return Aside(call, entry_of(record), why_of(record["why"]))
+
+
+def columns_of_carrier_facts(facts: Sequence[CarrierFact]) -> dict[str, list[object]]:
+    """What the carrier told, as arrays, one value a row."""
+    return {
+        "call_sids": [fact.call for fact in facts],
+        "digests": [fact.digest for fact in facts],
+        "kinds": [fact.kind for fact in facts],
+        "ats": [moment(fact.at_ms) for fact in facts],
+        "payloads": [clean(fact.payload) for fact in facts],
+    }
+
+
+def carrier_fact_of(call: CallSid, record: Record) -> CarrierFact:
+    """A row of `carrier_facts`."""
+    return CarrierFact(call, record["kind"], milliseconds(record["at"]), record["payload"])
 
 
 def why_of(text: str) -> Why:

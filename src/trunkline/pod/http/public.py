@@ -45,6 +45,10 @@ class FrontDesk(Protocol):
         """What became of a stream, says the carrier."""
         ...
 
+    def amd(self, verdict: webhooks.MachineVerdict) -> None:
+        """Who answered an outbound call, says the carrier."""
+        ...
+
 
 class Unsigned(Exception):  # noqa: N818 - an answer, not a failure of ours
     """The request does not come from our Twilio account, or is broken: 403, or the status given.
@@ -191,6 +195,5 @@ def _add_webhooks(app: FastAPI, desk: FrontDesk, check: Check) -> None:
 
     @app.post("/twilio/amd")
     async def amd(request: Request) -> Response:
-        # Answering machines are the dialer's concern; until one dials, the verdict has no reader.
-        await check(request)
+        desk.amd(webhooks.MachineVerdict.from_form(await check(request)))
         return Response(status_code=204)
