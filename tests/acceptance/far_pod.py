@@ -13,7 +13,7 @@ import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,19 @@ class FarPod(Stage):
 
     process: Process
     folder: Path
+    environ: Mapping[str, str]
+    lives: AsyncExitStack
+    """Ends whatever process is left."""
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing of it is left but what the stores have."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def start_again(self) -> None:
+        """The same pod, in its next life; returns when it is ready."""
+        self.process = await self.lives.enter_async_context(started(self.folder, self.environ))
+        await _until_ready(self)
 
     def written(self) -> str:
         """All that the pod wrote to stdout and stderr."""
@@ -92,12 +105,24 @@ async def far_pod(
             "TRUNKLINE_CONFIG": str(config),
             **(environ or {}),
         }
-        async with started(folder, given) as process:
-            here = FarPod(public_url, internal_url, carrier, realtime, book, http, process, folder)
+        async with AsyncExitStack() as lives:
+            process = await lives.enter_async_context(started(folder, given))
+            here = FarPod(
+                public_url,
+                internal_url,
+                carrier,
+                realtime,
+                book,
+                http,
+                process,
+                folder,
+                given,
+                lives,
+            )
             await _until_ready(here)
             yield here
             await assert_clean(here)
-        assert process.returncode == 0, here.written()
+        assert here.process.returncode == 0, here.written()
 
 
 @asynccontextmanager
@@ -115,7 +140,7 @@ async def started(
 ) -> AsyncIterator[Process]:
     """A command with this environment in this folder; at the block's end it is told to stop."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+    with (folder / "stdout").open("ab") as out, (folder / "stderr").open("ab") as err:
         process = await asyncio.create_subprocess_exec(
             *command, env={**kept, **environ}, cwd=folder, stdout=out, stderr=err
         )
