@@ -265,6 +265,7 @@ def carrier_options(public_url: str, seed: int, account: Account | None = None) 
         status_url=f"{public_url}/twilio/status",
         account=account or Account(),
         seed=seed,
+        rest_port=0,
     )
 
 

@@ -4,12 +4,16 @@ Real servers are killed and started again. What the carrier heard is counted at 
 """
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from acceptance.commands import Done, run
+from acceptance.commands import environ as acceptance_environ
 from acceptance.far_pod import FarPod, far_pod
 from acceptance.scene import Stage, conversation, scene
 from acceptance.servers import Server, servers
@@ -19,6 +23,7 @@ from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.cli.calls_verify import Question, Report, examine, render
 from trunkline.core.ids import CallSid
 from trunkline.sim.caller import HangUp, Listen, Pause, WaitForHangUp
+from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN
 from trunkline.sim.carrier.faults import Faults
 from trunkline.sim.carrier.report import CallReport
 
@@ -143,3 +148,50 @@ async def until_carried(here: FarPod, count: int) -> None:
     async with asyncio.timeout(30):
         while len(await here.book.calls(limit=100)) < count:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.02)
+
+
+async def test_the_commands_and_their_exit_codes(
+    redis_url: str, database_url: str, tmp_path: Path
+) -> None:
+    """Export and verify as users run them, against the carrier's own list."""
+    async with scene(redis_url, database_url) as here:
+        reports = [await here.call(HangUp(), from_=f"+1555010004{at}") for at in range(2)]
+        await assert_logged(here, reports)
+        assert here.carrier.api_url is not None
+        environ = {
+            "TRUNKLINE_REDIS_URL": redis_url,
+            "TRUNKLINE_DATABASE_URL": database_url,
+            "TRUNKLINE_TWILIO_API_URL": here.carrier.api_url,
+            "TRUNKLINE_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+            "TRUNKLINE_TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+        }
+
+        async def calls(*arguments: str) -> Done:
+            command = ["calls", *arguments]
+            return await asyncio.to_thread(
+                run, tmp_path, {**acceptance_environ(tmp_path), **environ}, *command
+            )
+
+        verified, exported, wrong, unknown = await asyncio.gather(
+            calls("verify", "--carrier"),
+            calls("export", "--output", "calls.jsonl"),
+            calls("export", "--since", "yesterday"),
+            calls("verify", "CA" + "0" * 32, "--json"),
+        )
+        assert (verified.code, verified.err) == (0, ""), verified
+        assert verified.out.startswith("sound: 2 calls, ")
+        assert verified.out.endswith("2 answered calls at the carrier\n")
+        assert (exported.code, exported.out, exported.err) == (0, "", "")
+        lines = (tmp_path / "calls.jsonl").read_text().splitlines()
+        assert [json.loads(line)["call"]["call"] for line in lines] == [r.sid for r in reports]
+        wrong.assert_tells(2, "--since: 'yesterday' is no time")
+        assert unknown.code == 1
+        assert json.loads(unknown.out)["findings"][0]["kind"] == "missing"
+        gone = reports[0].sid
+        connection = await asyncpg.connect(database_url)
+        for table in ("calls", "facts", "carrier_facts"):
+            await connection.execute(f"DELETE FROM {table} WHERE call_sid = $1", gone)
+        await connection.close()
+        harmed = await calls("verify", "--carrier")
+        assert harmed.code == 1
+        assert harmed.out.startswith(f"{gone} missing: the carrier had this call")
