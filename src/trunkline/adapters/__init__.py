@@ -7,6 +7,7 @@
     realtime_socket   one WebSocket to a realtime model
     speech            engines that speak a text: the OpenAI speech API, espeak-ng
     voice_folder      clips as files, each with its words beside it
+    twilio_rest       the carrier's list of calls
 
 Imports `ports`, `core`, `wire`. Foreign exceptions become ours at this edge.
 """

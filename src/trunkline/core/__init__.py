@@ -3,6 +3,8 @@
     ids        CallSid, StreamSid, PodName, Epoch …
     facts      what can happen in a call, as it is written down
     record     the chain of a call's facts: sequence, digests, hashes
+    verify     whether a call's record is whole
+    carrier    what the carrier tells outside the chain
     tickets    signed tickets and resume tokens
     slots      the right to carry one call on this pod
     pool       warm sessions to the realtime model

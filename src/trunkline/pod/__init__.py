@@ -6,7 +6,10 @@
     media      the media socket, without ASGI
     runner     one call: its TaskGroup, its sockets, its timer
     tools      running `http` and `python` tools, and the context hook
-    recorder   facts to the journal, acknowledged facts to the call log
+    recorder   facts to the journal, and again where it forgot them; `chain` is one call's part
+    flush      acknowledged facts to the call log
+    orphans    calls whose pod is gone: found, brought to the call log, closed (`adopt`)
+    carrier_facts   what the carrier tells, to the call log
     door       the pool of sessions, in act
     watchdog   names the stack that blocks the loop
 
