@@ -37,6 +37,8 @@ def test_these_are_the_commands() -> None:
         "migrate",
         "calls list",
         "calls show",
+        "calls export",
+        "calls verify",
         "voice render",
         "sim carrier",
         "sim realtime",
@@ -49,7 +51,7 @@ def test_help_teaches_in_plain_text(words: tuple[str, ...]) -> None:
     shown = runner.invoke(app, [*words, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     assert shown.exit_code == 0
     assert shown.output.startswith(f"Usage: trunkline {' '.join(words)}".rstrip())
-    assert "..." not in shown.output.replace("[ARGS]...", "")
+    assert "..." not in shown.output.replace("[ARGS]...", "").replace("[CALL]...", "")
     assert shown.output.isprintable() or not set(shown.output) & set("\x1b╭│")
 
 

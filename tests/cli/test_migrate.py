@@ -24,5 +24,5 @@ def test_a_database_of_the_settings_is_migrated_once(
     url = asyncio.run(make_empty(stores.database_url, "to_migrate"))
     monkeypatch.setenv("TRUNKLINE_DATABASE_URL", url)
     first, second = (CliRunner().invoke(app, ["--env-file", "/dev/null"]) for _ in range(2))
-    assert (first.exit_code, first.output) == (0, "schema: base → 0001\n")
-    assert (second.exit_code, second.output) == (0, "schema: 0001, nothing to do\n")
+    assert (first.exit_code, first.output) == (0, "schema: base → 0002\n")
+    assert (second.exit_code, second.output) == (0, "schema: 0002, nothing to do\n")

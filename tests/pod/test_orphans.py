@@ -269,3 +269,18 @@ async def test_it_looks_again_when_a_store_is_back() -> None:
         running.cancel()
         await here.orphans.look()
         assert here.journal.forgotten == [CALL]
+
+
+async def test_a_pod_that_goes_does_not_wait_for_a_call_that_is_somebody_elses() -> None:
+    """It was to close it, and another was faster: nothing is left to carry."""
+    async with world() as here:
+        entries = await here.left(CALL, RECEIVED, SAID)
+        await here.book.write([(CALL, entry) for entry in entries])
+        (epoch, _) = here.journal.holder(CALL)
+        resumed = await here.journal.resume_call(CALL, epoch, ELSEWHERE, LIFE)
+        assert not isinstance(resumed, str)
+        here.book.entries_away = True
+        assert here.recorder.adopt(CALL, epoch, after(entries[0]), ENDED)
+        await here.book.entries_asked.wait()
+        here.recorder.close()
+    assert not here.recorder.knows(CALL)

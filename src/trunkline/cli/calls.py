@@ -41,9 +41,6 @@ app = typer.Typer(
     help="The call log: every call, from first ring to end.",
 )
 
-app.command()(calls_export.export)
-app.command()(calls_verify.verify)
-
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -75,7 +72,7 @@ def show(
     as_json: AsJson = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Show one call: its row, every fact with when it was, and what the carrier told of it."""
+    """Show one call: its row, its facts, what the carrier told of it."""
     found = with_call_log(read_settings(env_file), partial(one_call, call=CallSid(call)))
     if found is None:
         raise TrunklineError(
@@ -85,6 +82,10 @@ def show(
         print(call_json(found))
     else:
         Console(width=None if sys.stdout.isatty() else WIDE).print(render_call(found))
+
+
+app.command()(calls_export.export)
+app.command()(calls_verify.verify)
 
 
 async def newest_calls(

@@ -54,7 +54,7 @@ def export(
     ] = None,
     env_file: EnvFile = None,
 ) -> None:
-    """Write calls as JSON lines: one call a line, with all its facts, the oldest first."""
+    """Write calls as JSON lines: one call a line, the oldest first."""
     window = (moment_ms("--since", since), moment_ms("--until", until))
     with _opened(output) as out:
         with_call_log(read_settings(env_file), partial(write, out, window=window, tenant=tenant))

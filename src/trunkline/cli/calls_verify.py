@@ -95,7 +95,7 @@ class Question:
 
 def verify(
     calls: Annotated[
-        list[str] | None, typer.Argument(metavar="[CALL]...", help="Only these; by SID.")
+        list[str] | None, typer.Argument(metavar="CALL", help="Only these; by SID.")
     ] = None,
     *,
     since: Since = None,
@@ -111,9 +111,11 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Prove that the record is whole: each call's chain, its end, its row, and no call twice.
+    """Prove that the record is whole.
 
-    One line for each finding, then a summary. Exit code 0: sound; 1: something is wrong.
+    Each call's chain of facts, its end and its row are looked at, and that no call is there twice
+    and none is missing. One line for each finding, then a summary. Exit code 0: sound; 1:
+    something is wrong.
     """
     settings = read_settings(env_file)
     now_ms = time.time_ns() // 1_000_000

@@ -138,8 +138,7 @@ async def run_pod(
         runner = await undo.enter_async_context(ToolRunner())
         make = partial(_ready, settings, runner, metrics, log)
         config = LiveConfig(Loaded(read, named), make, log, metrics)
-        journal = RedisJournal(client)
-        book = PostgresCallBook(pool, partial(_put_aside, metrics, log))
+        journal, book = RedisJournal(client), _call_log(pool, metrics, log)
         parts = Parts(
             journal=journal,
             index=journal,
@@ -386,6 +385,10 @@ def _doors(
         told = partial(_refused, model_name, metrics, log)
         doors[name] = Door(to_model, limits, model_name, on_failure=told)
     return doors
+
+
+def _call_log(pool: postgres.Pool, metrics: Metrics, log: Log) -> PostgresCallBook:
+    return PostgresCallBook(pool, partial(_put_aside, metrics, log))
 
 
 def _put_aside(metrics: Metrics, log: Log, fact: Aside) -> None:

@@ -158,7 +158,7 @@ class Recorder:
             tasks.create_task(self._flush.carry(lambda: not self._owes_journal), name="to the log")
             tasks.create_task(self._flush.carry_forgets(), name="forget calls")
             tasks.create_task(self._carry_mends(), name="mend journals")
-            tasks.create_task(self._adoption.carry(self._closed), name="close lost calls")
+            tasks.create_task(self._carry_adoptions(), name="close lost calls")
             tasks.create_task(self._ask_for_quiet_calls(), name="ask the journal")
 
     def close(self) -> None:
@@ -168,6 +168,13 @@ class Recorder:
         self._unacked.set()
         self._mend_now.set()
         self._adoption.wake()
+        self._flush.hurry()
+
+    async def _carry_adoptions(self) -> None:
+        await self._adoption.carry(self._closed)
+        # Whoever waited for the last of them may go.
+        self._unacked.set()
+        self._mend_now.set()
         self._flush.hurry()
 
     def _close_adopted(self, one: Adopted) -> None:
@@ -294,6 +301,7 @@ class Recorder:
         self._flush.hurry()
 
     def _mend(self, one: CallRecord | None, head: Head, written: Sequence[Entry]) -> None:
+        self._unacked.set()  # Whatever comes of it, nobody waits for it any more.
         if one is None or not one.mending:
             return
         one.mending = False
@@ -304,7 +312,6 @@ class Recorder:
         else:
             self._refuse(one.call, "lost_by_all")
             self._fence(one)
-            self._unacked.set()
 
     async def _ask_for_quiet_calls(self) -> None:
         loop = asyncio.get_running_loop()
