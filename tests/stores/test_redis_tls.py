@@ -23,6 +23,7 @@ from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.record import Head
 from trunkline.errors import StoreError
+from trunkline.ports import Holder
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "sesame-canary"
@@ -75,9 +76,10 @@ async def test_a_whole_call_is_kept(place: Place) -> None:
         assert await check(client) == ()
         await client.flushall()
         journal = RedisJournal(client)
-        opening = await journal.open_call(CALL, PodName("pod-0"), Incarnation("a"))
+        pod, life = PodName("pod-0"), Incarnation("a")
+        opening = await journal.open_call(CALL, pod, life)
         entries = chain(CALL, *WHOLE_CALL)
-        await journal.append(CALL, opening.epoch, Head(), entries)
+        await journal.append(CALL, Holder(opening.epoch, pod, life), Head(), entries)
         assert await journal.read(CALL) == entries
 
 

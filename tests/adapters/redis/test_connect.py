@@ -22,6 +22,7 @@ from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.record import Head
 from trunkline.errors import SettingsError, StoreError
+from trunkline.ports import Holder
 
 pytestmark = pytest.mark.anyio
 PASSWORD = "sesame-canary"
@@ -102,8 +103,11 @@ async def test_the_least_that_a_user_must_be_let(redis_url: str) -> None:
     async with guest(redis_url, *rule[1].split()) as client:
         assert await check(client) == ()
         journal = RedisJournal(client)
-        opening = await journal.open_call(CALL, PodName("pod-0"), Incarnation("a"))
-        await journal.append(CALL, opening.epoch, Head(), chain(CALL, *WHOLE_CALL))
+        pod, life = PodName("pod-0"), Incarnation("a")
+        opening = await journal.open_call(CALL, pod, life)
+        await journal.append(
+            CALL, Holder(opening.epoch, pod, life), Head(), chain(CALL, *WHOLE_CALL)
+        )
         await journal.resume_call(CALL, opening.epoch, PodName("pod-1"), Incarnation("b"))
         assert await journal.read(CALL) == chain(CALL, *WHOLE_CALL)
         await journal.forget_call(CALL)
