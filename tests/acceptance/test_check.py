@@ -62,6 +62,7 @@ def test_a_pod_that_runs_is_found_through_its_public_url(
     assert checked(folder, settings, 0) == {
         "settings": "ok",
         "config": "ok",
+        "fallback audio": "warn",
         "data dir": "ok",
         "open files": "ok",
         "redis": "ok",

@@ -29,7 +29,13 @@ from call.script import (
 )
 from trunkline.call import wording
 from trunkline.call.actions import EndCall, Note, NoteName, OpenModel
-from trunkline.call.events import ModelOpened, StreamLost, StreamPromised, StreamStarted
+from trunkline.call.events import (
+    CallerHungUp,
+    ModelOpened,
+    StreamLost,
+    StreamPromised,
+    StreamStarted,
+)
 from trunkline.call.machine import Call
 from trunkline.call.phases import Line, Phase
 from trunkline.call.plan import Limits
@@ -252,10 +258,11 @@ def test_a_webhook_obeyed_twice_stops_a_stream_and_starts_another() -> None:
     script = answering(talking(), ms=400)
     script >> StreamPromised()
     script.pass_over(0.1)
-    script >> stop() << facts.StreamLost(SID, "stop")
+    script >> stop()
     script >> StreamLost("closed")
     script.wait(1.9)
-    script >> StreamStarted(NEXT_SID) << facts.StreamOpened(NEXT_SID)
+    script >> StreamStarted(NEXT_SID) << facts.StreamLost(SID, "stop")
+    script << facts.StreamOpened(NEXT_SID)
     script << facts.CallResumed("stop", 1900) << sent(audio(400)[800 // 3 * 4 :], sid=NEXT_SID)
     script << marked("m1", sid=NEXT_SID)
     script >> stop(sid=NEXT_SID) << facts.AgentSaid
@@ -268,6 +275,13 @@ def test_a_stop_that_no_second_stream_follows() -> None:
     script.see(StreamPromised(), stop())
     script.wait(1.99)
     script.wait(0.01) << facts.CallEnded(Outcome.CALLER_ENDED, "stop") << EndCall
+
+
+def test_a_stop_that_the_carrier_confirms() -> None:
+    """Its status callback says that the call is over: nobody waits any longer."""
+    script = talking()
+    script.see(StreamPromised(), stop())
+    script >> CallerHungUp("completed") << facts.CallEnded(Outcome.CALLER_ENDED, "stop") << EndCall
 
 
 def test_a_promise_is_no_better_than_its_ticket() -> None:

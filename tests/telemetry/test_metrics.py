@@ -10,8 +10,8 @@ from trunkline.adapters.realtime_reasons import REASONS
 from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
 from trunkline.core.facts import Outcome
-from trunkline.core.slots import FullReason
 from trunkline.core.record import Why
+from trunkline.core.slots import FullReason
 from trunkline.pod.media import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics

@@ -30,7 +30,6 @@ from trunkline.call.plan import CallPlan
 from trunkline.call.settle import idle, settle, stalled
 from trunkline.call.state import State
 from trunkline.call.timers import Timer
-from trunkline.core.facts import Outcome
 from trunkline.wire import twilio
 from trunkline.wire.realtime import client, server
 
@@ -122,7 +121,7 @@ def _own(s: State, event: Own) -> None:
         case StreamPromised():
             streams.promised(s)
         case CallerHungUp():
-            endings.end(s, Outcome.CALLER_ENDED, event.status)
+            streams.hung_up(s, event.status)
         case ModelOpened():
             sessions.opened(s, event)
         case ModelAway():

@@ -17,6 +17,7 @@ from trunkline.call.timers import Timers
 from trunkline.call.tools import Tools
 from trunkline.call.voice import Voice
 from trunkline.core.facts import Fact, Outcome
+from trunkline.core.ids import StreamSid
 from trunkline.wire.realtime import client
 from trunkline.wire.realtime.items import Item
 from trunkline.wire.realtime.session import ServerVad, Session, TurnDetection
@@ -116,6 +117,7 @@ class State:
 
     lost_at: float = 0.0
     lost_reason: str = ""
+    lost_sid: StreamSid | None = None
     promised_until: float = 0.0
     """Until then a repeated webhook may bring another stream of the same ticket."""
     backlog: deque[str] = field(default_factory=deque)

@@ -53,6 +53,8 @@ def started(s: State, event: StreamStarted) -> None:
     first = s.line is Line.ABSENT
     if not first:
         s.promised_until = s.now  # This is the one.
+        if s.lost_reason == STOPPED and s.lost_sid is not None:
+            s.record(facts.StreamLost(s.lost_sid, STOPPED))
     s.to_line(Line.UP)
     s.sequence = 0
     s.record(facts.StreamOpened(event.stream_sid))
@@ -98,8 +100,9 @@ def lost(s: State, reason: str) -> None:
             s.unexpected("stream_lost")
         return
     s.to_line(Line.LOST)
-    s.record(facts.StreamLost(sid, reason))
-    s.lost_at, s.lost_reason = s.now, reason
+    if reason != STOPPED:  # Else it is written down when it turns out to be a loss.
+        s.record(facts.StreamLost(sid, reason))
+    s.lost_at, s.lost_reason, s.lost_sid = s.now, reason, sid
     s.voice.playout.lose(s.now)
     s.speaking = False  # Its end would be in frames that do not come.
     s.timers.cancel(Timer.SPEECH)
@@ -121,6 +124,12 @@ def stopped(s: State) -> None:
         s.timers.set(Timer.STREAM, s.now + STOP_WAIT_S)
     else:
         endings.end(s, Outcome.CALLER_ENDED, STOPPED)
+
+
+def hung_up(s: State, status: str) -> None:
+    """The carrier says that the call is over; its `stop` may have said so before."""
+    stopped_before = s.line is Line.LOST and s.lost_reason == STOPPED
+    endings.end(s, Outcome.CALLER_ENDED, STOPPED if stopped_before else status)
 
 
 def not_back(s: State) -> None:

@@ -4,7 +4,6 @@ The one module here that knows adapters and settings.
 """
 
 import asyncio
-import hashlib
 import json
 import secrets
 import socket
@@ -21,29 +20,27 @@ from pydantic import SecretStr
 
 from trunkline.adapters.postgres import connect as postgres
 from trunkline.adapters.postgres.call_log import PostgresCallBook
-from trunkline.adapters.realtime_socket import RealtimeDoor
 from trunkline.adapters.redis import connect as redis
 from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.call import plan
 from trunkline.config.file import ConfigFile
-from trunkline.config.schema import Agent, Config, Model, Number
+from trunkline.config.schema import Agent, Config, Number
 from trunkline.config.schema import HttpTool as HttpToolConfig
 from trunkline.config.schema import PythonTool as PythonToolConfig
 from trunkline.config.settings import Settings
 from trunkline.config.source import Loaded, Source
 from trunkline.config.variables import fill
 from trunkline.core.ids import Incarnation, PodName
-from trunkline.core.pool import PoolLimits
 from trunkline.core.record import Aside
 from trunkline.core.slots import Bounds
 from trunkline.errors import naming
 from trunkline.pod import builtins
 from trunkline.pod.calls import Identity
+from trunkline.pod.compose_doors import doors_of, model_id, models_of
 from trunkline.pod.compose_reload import LiveConfig, Ready
 from trunkline.pod.compose_session import session_of
 from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.directory import Line, Overflow, Prepared
-from trunkline.pod.door import Door
 from trunkline.pod.http.serving import bind
 from trunkline.pod.life import Parts, Pod, Setup
 from trunkline.pod.tools.hook import ContextHook
@@ -57,9 +54,6 @@ from trunkline.wire.realtime.session import FunctionTool
 PROBE_S: Final = 5.0
 """A session that says nothing for so long is asked for a sign of life: its voice detection may be
 dead while its socket is open, and then nobody would ever answer the caller."""
-
-SPARE_SIZE: Final = 1
-"""Warm sessions to a model that no agent asks first."""
 
 POSTGRES_CLOSE_S_MAX: Final = 3.0
 """So long the call log's connections may take to close; then they are cut."""
@@ -111,18 +105,7 @@ async def run_pod(
         SettingsError: a store is not fit for its use.
         StoreError: a store does not answer.
     """
-    assert settings.public_url is not None, "pod_requirements() was asked"
-    tokens = [settings.twilio_auth_token, settings.twilio_auth_token_secondary]
-    setup = Setup(
-        me=Identity(
-            PodName(settings.pod_name), Incarnation(secrets.token_hex(4)), settings.public_url
-        ),
-        ticket_key=settings.signing_key(),
-        auth_tokens=[token for token in tokens if token is not None],
-        calls_max=settings.calls_max,
-        drain_s_max=settings.drain_s_max,
-        version=version("trunkline"),
-    )
+    setup = _setup(settings)
     metrics = Metrics()
     log = logs.get_logger(pod=settings.pod_name)
     async with AsyncExitStack() as undo:
@@ -157,6 +140,21 @@ async def run_pod(
         await Pod(setup, parts).run(on_ready)
 
 
+def _setup(settings: Settings) -> Setup:
+    assert settings.public_url is not None, "pod_requirements() was asked"
+    tokens = [settings.twilio_auth_token, settings.twilio_auth_token_secondary]
+    return Setup(
+        me=Identity(
+            PodName(settings.pod_name), Incarnation(secrets.token_hex(4)), settings.public_url
+        ),
+        ticket_key=settings.signing_key(),
+        auth_tokens=[token for token in tokens if token is not None],
+        calls_max=settings.calls_max,
+        drain_s_max=settings.drain_s_max,
+        version=version("trunkline"),
+    )
+
+
 async def _close(pool: postgres.Pool) -> None:
     try:
         async with asyncio.timeout(POSTGRES_CLOSE_S_MAX):
@@ -173,7 +171,7 @@ def _ready(
     directory = ConfigDirectory(read, settings, named, _hook(read, runner, named))
     _find_modules(read)
     runner.load(directory.tools.values())
-    return Ready(read, directory, _doors(settings, read, named, metrics, log))
+    return Ready(read, directory, doors_of(settings, read, named, metrics, log))
 
 
 class ConfigDirectory:
@@ -216,11 +214,11 @@ class ConfigDirectory:
         values = {**line.variables, **variables}
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
-        models = _models(self._config.agents[line.agent])
+        models = models_of(self._config.agents[line.agent])
         made = plan.CallPlan(
             agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models)
         )
-        ids = tuple(_model_id(model, self._settings, self._named) for model in models)
+        ids = tuple(model_id(model, self._settings, self._named) for model in models)
         return Prepared(made, self.tools, ids)
 
     def _reachable(self, first: str) -> list[str]:
@@ -328,65 +326,6 @@ def _find_modules(read: ConfigFile) -> None:
         sys.path.append(folder)
 
 
-def _models(agent: Agent) -> tuple[Model | None, ...]:
-    """An agent's models in their order; None is the settings' own."""
-    return agent.models or (None,)
-
-
-_SALT: Final = secrets.token_bytes(16)
-
-
-def _model_id(model: Model | None, settings: Settings, named: Mapping[str, SecretStr]) -> str:
-    """A door's name: models of one name, address and key share a pool. It tells nothing of the key
-    but whether it is another.
-    """
-    if model is None:
-        return settings.realtime_model
-    mark = None
-    if model.key_env is not None:
-        key = named[model.key_env].get_secret_value().encode()
-        mark = hashlib.blake2b(key, key=_SALT, digest_size=4).hexdigest()
-    return "@".join(filter(None, (model.name, model.url, model.key_env, mark, model.key_header)))
-
-
-def _doors(
-    settings: Settings,
-    read: ConfigFile,
-    named: Mapping[str, SecretStr],
-    metrics: Metrics,
-    log: Log,
-) -> dict[str, Door]:
-    """A door with its pool for each model of an agent's list."""
-    agents = read.config.agents.values()
-    asked_first = {_model_id(_models(agent)[0], settings, named) for agent in agents}
-    doors: dict[str, Door] = {}
-    for model in (model for agent in read.config.agents.values() for model in _models(agent)):
-        name = _model_id(model, settings, named)
-        if name in doors:
-            continue
-        size = settings.pool_size if name in asked_first else min(SPARE_SIZE, settings.pool_size)
-        limits = PoolLimits(
-            size=size,
-            # Twice the cap, since a rollover holds two, and the pool.
-            sessions_max=2 * settings.calls_max + size,
-            waiters_max=2 * settings.calls_max,  # A search asks twice where nobody answers.
-        )
-        key = settings.realtime_api_key
-        if model is not None and model.key_env is not None:
-            key = named[model.key_env]
-        assert key is not None, "pod_requirements() was asked"
-        model_name = model.name if model is not None else settings.realtime_model
-        to_model = RealtimeDoor(
-            (model.url if model is not None else None) or settings.realtime_url,
-            model_name,
-            key.get_secret_value(),
-            auth="api-key" if model is not None and model.key_header == "api-key" else "bearer",
-        )
-        told = partial(_refused, model_name, metrics, log)
-        doors[name] = Door(to_model, limits, model_name, on_failure=told)
-    return doors
-
-
 def _call_log(pool: postgres.Pool, metrics: Metrics, log: Log) -> PostgresCallBook:
     return PostgresCallBook(pool, partial(_put_aside, metrics, log))
 
@@ -395,9 +334,3 @@ def _put_aside(metrics: Metrics, log: Log, fact: Aside) -> None:
     """A fact is not in its place: an operator should know."""
     metrics.fact_put_aside(fact.why)
     log.error(LogName.FACT_ASIDE, call=fact.call, reason=fact.why)
-
-
-def _refused(model: str, metrics: Metrics, log: Log, reason: str) -> None:
-    """A wrong key shows when the pool fills, not only when somebody calls."""
-    metrics.realtime_failed(reason)
-    log.warning(LogName.SESSION_REFUSED, model=model, reason=reason)

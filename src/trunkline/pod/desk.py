@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.core import tickets
-from trunkline.core.facts import CallEnded, CallOverflowed, CallReceived, Direction, Outcome
+from trunkline.core.facts import CallEnded, CallOverflowed, CallReceived, Outcome
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import Full, FullReason, PodSlots, Reserved
 from trunkline.core.tickets import ResumeToken, Ticket
 from trunkline.errors import StoreError
 from trunkline.pod import documents
+from trunkline.pod.asked import Asked
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
@@ -40,27 +41,6 @@ the caller gets the overflow action."""
 WAITING_MAX: Final = 1_000
 """Redirects of calls that nobody here carries, waiting for the journal; the oldest is forgotten,
 and then waits anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A webhook in our words. `number` is ours: the called one, or the one we call from."""
-
-    call: CallSid
-    direction: Direction
-    from_number: str
-    to_number: str
-
-    @classmethod
-    def by(cls, request: webhooks.VoiceRequest) -> "Asked":
-        """Twilio's directions are `inbound`, `outbound-api` and their like."""
-        direction: Direction = "outbound" if request.direction.startswith("out") else "inbound"
-        return cls(CallSid(request.call), direction, request.from_number, request.to_number)
-
-    @property
-    def number(self) -> str:
-        """Which line is meant."""
-        return self.to_number if self.direction == "inbound" else self.from_number
 
 
 @dataclass(slots=True)

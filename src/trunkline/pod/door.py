@@ -199,6 +199,11 @@ class Door:
         self._breaker.failed(reason, begun_at, _now())
 
     @property
+    def size(self) -> int:
+        """How many sessions are kept warm."""
+        return self._pool.limits.size
+
+    @property
     def is_shut(self) -> bool:
         """Whether the breaker keeps callers out."""
         return self._breaker.state is not BreakerState.CLOSED
