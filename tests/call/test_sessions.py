@@ -44,6 +44,7 @@ from trunkline.call.phases import Phase
 from trunkline.call.plan import Limits
 from trunkline.call.state import State
 from trunkline.core import facts
+from trunkline.core.costs import Kind
 from trunkline.core.facts import Outcome
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import FunctionCall, InputText, Message
@@ -274,7 +275,7 @@ def test_tokens_are_summed() -> None:
     """Each response's usage is noted, and their sum stands in the last fact."""
     script = talking()
     script.see(created("r1"))
-    script >> done("r1", tokens=(30, 12)) << Note(NoteName.TOKENS, "input", 30.0)
-    script << Note(NoteName.TOKENS, "output", 12.0)
+    script >> done("r1", tokens=(30, 12)) << Note(NoteName.TOKENS, Kind.AUDIO_IN, 30.0)
+    script << Note(NoteName.TOKENS, Kind.AUDIO_OUT, 12.0)
     script.see(created("r2"), done("r2", tokens=(40, 1)))
     script >> stop() << facts.CallEnded(Outcome.CALLER_ENDED, "stop", 0, 70, 13) << EndCall

@@ -92,6 +92,20 @@ def test_the_model_hears_the_last_second_before_it_was_ready() -> None:
     script >> server.SessionUpdated(VIEW)
     for frame in frames[-BACKLOG_BYTES_MAX // 160 :]:
         script << client.AppendAudio(frame)
+    script << Note(NoteName.DROPPED, "model", 10.0)
+
+
+def test_what_no_model_heard_of_a_caller_is_counted() -> None:
+    """With a lost stream the last second goes too, and what is kept when the call ends does not:
+    nothing came too late for that.
+    """
+    script = Script(Call(plan()))
+    script.see(StreamStarted(SID), *(media(audio(20), number=i + 1) for i in range(60)))
+    script >> StreamLost("dropped") << facts.StreamLost << Note(NoteName.DROPPED, "model", 60.0)
+    script.see(StreamStarted(NEXT_SID))
+    script.see(*(media(audio(20), sid=NEXT_SID, number=i + 1) for i in range(51)))
+    script >> stop(sid=NEXT_SID) << Note(NoteName.DROPPED, "model", 1.0)
+    script << facts.CallEnded << EndCall
 
 
 def test_a_foreign_streams_messages_are_ignored() -> None:

@@ -111,7 +111,7 @@ def test_there_is_an_end_to_items() -> None:
     made = voice()
     for number in range(ITEMS_MAX):
         assert speak(made, f"i{number}", 20)
-    assert speak(made, "one more", 20) == [Note(NoteName.UNEXPECTED, "audio_of_closed_item")]
+    assert speak(made, "one more", 30) == [Note(NoteName.DROPPED, "caller", 2.0)]
     for number in range(2 * CLOSED_ITEMS_MAX):
         made.close_all(0.0)
         speak(made, f"j{number}", 20)

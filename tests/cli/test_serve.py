@@ -65,6 +65,16 @@ def test_the_config_file_and_the_secrets_it_names_are_read_before_anything_start
     assert serve.read(None).named["OTHER_KEY"].get_secret_value() == "sk-other"
 
 
+def test_a_wrong_price_list_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its setting and its place."""
+    (tmp_path / "mine.toml").write_text('as_of = 2026-01-02\nsource = "mine"\nmodels.m.text = 4\n')
+    monkeypatch.setenv("TRUNKLINE_PRICES", "mine.toml")
+    with pytest.raises(SettingsError, match=r"models\.m\.text: no such key"):
+        serve.read(None)
+
+
 def test_both_ports_are_open_before_a_store_is_started_and_closed_at_the_end() -> None:
     """What comes later may fail: a second start finds the ports free."""
     with serve.listening(serve.read(None)) as sockets:

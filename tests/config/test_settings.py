@@ -77,6 +77,7 @@ def test_every_variable_is_read() -> None:
         "TRUNKLINE_SELF_CHECK": "true",
         "TRUNKLINE_SLACK_WEBHOOK_URL": "https://hooks.example.com/x",
         "TRUNKLINE_CONFIG": "/etc/trunkline.yaml",
+        "TRUNKLINE_PRICES": "/etc/prices.toml",
     }
     assert set(environ) == {module.variable(field) for field in Settings.model_fields}
     settings = load(environ, None)

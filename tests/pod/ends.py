@@ -13,10 +13,12 @@ import msgspec
 from call.script import SID, VIEW, plan
 from pod.stores import FailingBook, FailingJournal
 from trunkline.call.plan import CallPlan
+from trunkline.config import prices
 from trunkline.core import facts
 from trunkline.core.facts import Fact
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.errors import ModelError
+from trunkline.pod.costs import Costs
 from trunkline.pod.door import Acquired
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.runner import CallRunner
@@ -206,7 +208,7 @@ def surroundings(journal: FailingJournal, book: FailingBook) -> Surroundings:
         metrics=metrics,
         wall_ms=lambda: 1_767_225_600_000,
     )
-    return Surroundings(recorder, logs.get_logger(), metrics)
+    return Surroundings(recorder, logs.get_logger(), metrics, Costs(prices.load(None), metrics))
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ class Guest:
     socket: MediaSocket
     heard: list[twilio.FromCarrier] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    on_message: Callable[[twilio.FromCarrier], None] = lambda _: None
     broken: bool = False
     """Whether it fails at each message."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,6 +50,7 @@ class Guest:
         assert socket is self.socket
         if self.broken:
             raise ZeroDivisionError
+        self.on_message(message)
         self.heard.append(message)
         self.news.set()
 

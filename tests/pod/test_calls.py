@@ -64,6 +64,23 @@ async def test_a_start_after_its_slot_expired_finds_no_call() -> None:
         assert live.runner is None
 
 
+async def test_an_answered_call_costs_the_carriers_minutes() -> None:
+    """From its first stream to its end; one whose stream never came costs none."""
+    async with office() as here:
+        await here.ring(FIRST)
+        await here.ring(SECOND)
+        here.calls.expire(now() + INBOUND_HOLD_S)
+        assert here.counted('call_cost_usd_total{part="carrier"}') == 0
+        await here.ring(THIRD)
+        here.start(THIRD)
+        live = here.calls.get(THIRD)
+        assert live is not None
+        live.answered_at -= 90.0
+        here.calls.give_up(live, "drained")
+        # Two begun minutes of 0.0085 USD, and as many of the stream at 0.0044.
+        assert here.counted('call_cost_usd_total{part="carrier"}') == 0.0258
+
+
 async def test_a_call_that_talks_does_not_expire() -> None:
     """Nor one whose stream is lost: its own deadline binds that."""
     async with office() as here:

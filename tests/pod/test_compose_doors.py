@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from trunkline.config import prices
 from trunkline.config.file import read
 from trunkline.config.settings import load
 from trunkline.pod.compose_doors import SPARE_SIZE, doors_of, model_id, models_of
@@ -25,7 +26,7 @@ NAMED = {"KEY": SecretStr("sk-two")}
 def test_each_model_has_one_door() -> None:
     """Whoever is asked first has a pool; the second choices keep one warm session."""
     file, settings = read(CONFIG.encode(), Path("trunkline.yaml")), load(ENVIRON, None)
-    doors = doors_of(settings, file, NAMED, Metrics(), logs.get_logger())
+    doors = doors_of(settings, file, NAMED, prices.load(None), Metrics(), logs.get_logger())
     assert [door.model for door in doors.values()] == ["one", "two", "three", "usual"]
     sizes = {door.model: door.size for door in doors.values()}
     full = settings.pool_size

@@ -14,6 +14,7 @@ from call.script import plan
 from pod.ends import SOON_S, Session, Tools, until
 from pod.office import FIRST, KEY, SECOND, Answer, Book
 from pod.stores import FailingBook, FailingJournal
+from trunkline.config import prices
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.pool import PoolLimits
 from trunkline.pod.calls import Identity
@@ -120,6 +121,7 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
         doors=Doors({"m": Door(OneModel(), PoolLimits(size=1), "m")}),
         directory=lambda: directory,
         toolbox=lambda _: Tools(),
+        prices=prices.load(None),
         public=public,
         internal=internal,
         log=logs.get_logger(),

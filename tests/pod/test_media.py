@@ -62,6 +62,31 @@ async def test_frames_that_come_with_the_start_are_not_lost() -> None:
         assert sent == [str(number) for number in range(2, 3002)]
 
 
+async def test_one_frame_in_so_many_is_timed() -> None:
+    """The first from then on that a model is sent: the call says which."""
+    async with open_house() as here, here.guest() as (peer, guest):
+        watch = here.metrics.timed_to_model
+        running: list[bool] = []
+
+        def hear(message: twilio.FromCarrier) -> None:
+            running.append(watch.running)
+            if watch.running and message == written:
+                watch.written()
+
+        guest.on_message = hear
+        written = twilio.decode(memoryview(media(2, "AAAA")))
+        for _ in range(2 * watch.each):
+            peer.send(media())
+        peer.send(media(2, "AAAA"))
+        peer.send(media())
+        await guest.hears(2 * watch.each + 2)
+        # `connected` and `start` were the first two of its messages.
+        assert running.index(True) == watch.each - 3
+        assert all(running[watch.each - 3 : -1])
+        assert not running[-1]
+        assert not watch.running
+
+
 async def test_every_cut_of_the_bytes_reads_the_same() -> None:
     """Byte by byte, as a proxy might pass them on."""
     texts = [CONNECTED, start(), media(2), media(3)]

@@ -22,11 +22,13 @@ from call.script import (
     stop,
     words,
 )
+from pod.edge import counted
 from pod.ends import CALL, Door, Socket, Tools, carrying, surroundings, until
 from pod.stores import FailingBook, FailingJournal
 from trunkline.call.actions import EndCall
 from trunkline.call.plan import Tool, ToolKind
 from trunkline.core import facts
+from trunkline.core.costs import Kind
 from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.pod.runner import CallRunner
 from trunkline.pod.seat import MODEL_BACKLOG_BYTES_MAX, REFUSED_MODEL_MESSAGES_MAX
@@ -237,6 +239,42 @@ async def test_audio_that_the_model_does_not_read_is_dropped() -> None:
         here.runner.from_carrier(here.socket, media(audio(20)))
         assert len(here.session.sent) == before + 1
         here.runner.from_carrier(here.socket, stop())
+
+
+async def test_what_a_call_uses_is_costed_by_its_model() -> None:
+    """The model is that of the session; this one has no price, and that is counted."""
+    async with carrying() as here:
+        await here.talk()
+        here.session.says(created("r1"), done("r1", tokens=(30, 12)))
+        here.runner.from_carrier(here.socket, stop())
+    metrics = here.around.metrics
+    tokens = {Kind.AUDIO_IN: 30, Kind.AUDIO_OUT: 12}
+    assert counted(metrics, "model_tokens_total") == tokens
+    assert counted(metrics, "model_tokens_unpriced_total") == tokens
+
+
+async def test_audio_is_timed_where_it_is_written() -> None:
+    """To the model by whoever started the stopwatch; to the caller once in so many messages."""
+    async with carrying() as here:
+        await here.talk()
+        to_model, to_caller = (
+            here.around.metrics.timed_to_model,
+            here.around.metrics.timed_to_caller,
+        )
+        here.runner.from_carrier(here.socket, media(audio(20)))
+        to_model.start()
+        here.runner.from_carrier(here.socket, echo("m1"))
+        assert not to_model.stop()
+        to_model.start()
+        here.runner.from_carrier(here.socket, media(audio(20)))
+        assert to_model.stop()
+        here.session.says(created("r1"))
+        for _ in range(2 * to_caller.each):
+            here.session.says(delta("r1", "i1", audio(20)))
+        here.runner.from_carrier(here.socket, stop())
+    rendered = here.around.metrics.render().decode()
+    assert 'audio_added_latency_seconds_count{direction="to_model"} 1.0' in rendered
+    assert 'audio_added_latency_seconds_count{direction="to_caller"} 2.0' in rendered
 
 
 async def test_what_a_tool_returns_goes_to_the_model() -> None:

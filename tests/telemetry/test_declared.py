@@ -31,6 +31,9 @@ def test_names_of_the_design_are_there() -> None:
         "call_log_backlog": [],
         "turn_latency_seconds": [],
         "model_tokens_total": ["kind"],
+        "model_tokens_unpriced_total": ["kind"],
+        "call_cost_usd_total": ["part"],
+        "audio_added_latency_seconds": ["direction"],
         "barge_ins_total": [],
         "fillers_total": [],
         "webhooks_refused_total": ["reason"],
@@ -63,4 +66,5 @@ def test_bounds_lie_where_promises_do() -> None:
     assert 2.0 in calls.turn_latency.bounds
     assert 2.0 in calls.call_gap.bounds
     assert 0.02 in pod.loop_lag.bounds
+    assert 0.02 in calls.added_latency.bounds
     assert 0.05 in model.realtime_acquire.bounds

@@ -9,6 +9,7 @@ import trunkline
 from trunkline.adapters.realtime_reasons import REASONS
 from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
+from trunkline.core.costs import CARRIER, PICO_PER_USD, Kind, part_of
 from trunkline.core.facts import Outcome
 from trunkline.core.record import Why
 from trunkline.core.slots import FullReason
@@ -43,6 +44,8 @@ def test_the_sets_are_those_of_the_other_rooms() -> None:
     assert set(labels.STREAM_REFUSALS) == set(Refusal)
     assert set(labels.MODEL_FAILURES) >= REASONS
     assert set(labels.ASIDE_REASONS) == set(Why)
+    assert tuple(Kind) == labels.TOKEN_KINDS
+    assert (*map(part_of, Kind), CARRIER) == labels.COST_PARTS
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,21 @@ def test_every_word_the_rooms_say_is_in_its_set(said: str, known: tuple[str, ...
     words = {word for file in source.rglob("*.py") for word in re.findall(said, file.read_text())}
     assert words
     assert words <= set(known)
+
+
+def test_how_late_the_loop_is_counts_as_latency() -> None:
+    """What waits in the kernel while the loop is busy is late too."""
+    metrics = Metrics()
+    metrics.loop_lagged(3.0)
+    for watch, direction in (
+        (metrics.timed_to_model, "to_model"),
+        (metrics.timed_to_caller, "to_caller"),
+    ):
+        watch.start()
+        watch.written()
+        name = "audio_added_latency_seconds"
+        assert value(metrics, f'{name}_count{{direction="{direction}"}}') == 1
+        assert 3 < value(metrics, f'{name}_sum{{direction="{direction}"}}') < 4
 
 
 def test_gauges_are_read_at_scrape() -> None:
@@ -158,6 +176,14 @@ def test_dropped_frames_are_plain_integers() -> None:
             'dead_air_total{cause="turn"}',
         ),
         (lambda metrics: metrics.noted("fallback", "timeout", 0.0), "fallback_scripts_total"),
+        (
+            lambda metrics: metrics.cost("carrier", PICO_PER_USD),
+            'call_cost_usd_total{part="carrier"}',
+        ),
+        (
+            lambda metrics: metrics.tokens_unpriced("text_in", 1),
+            'model_tokens_unpriced_total{kind="text_in"}',
+        ),
     ],
 )
 def test_what_happens_is_counted_once(happen: Callable[[Metrics], None], sample: str) -> None:
@@ -196,7 +222,9 @@ def test_what_happens_is_counted_once(happen: Callable[[Metrics], None], sample:
             'unexpected_messages_total{what="foreign_mark"}',
             1,
         ),
-        (NoteName.TOKENS, "input", 120.0, 'model_tokens_total{kind="input"}', 120),
+        (NoteName.TOKENS, "text_in", 120.0, 'model_tokens_total{kind="text_in"}', 120),
+        (NoteName.DROPPED, "caller", 3.0, 'audio_dropped_frames_total{side="caller"}', 3),
+        (NoteName.DROPPED, "model", 3.0, 'audio_dropped_frames_total{side="model"}', 3),
         (NoteName.GAP, "", 1.2, 'call_resumes_total{cause="stream_lost"}', 1),
         (NoteName.GAP, "", 1.2, "call_gap_seconds_sum", 1.2),
     ],

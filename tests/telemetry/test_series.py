@@ -40,6 +40,29 @@ def test_a_counter_without_labels() -> None:
     assert shown(counter) == ["x_total 1.0"]
 
 
+def test_an_observer_observes_under_its_labels() -> None:
+    """The same as asking each time."""
+    histogram = Histogram("x_seconds", "X.", "seconds", (1.0, 2.0), COLOUR)
+    observe = histogram.observer("green")
+    observe(1.5)
+    histogram.observe(0.5, "green")
+    assert [line for line in shown(histogram) if "green" in line] == [
+        'x_seconds_bucket{colour="green",le="1"} 1.0',
+        'x_seconds_bucket{colour="green",le="2"} 2.0',
+        'x_seconds_bucket{colour="green",le="+Inf"} 2.0',
+        'x_seconds_count{colour="green"} 2.0',
+        'x_seconds_sum{colour="green"} 2.0',
+    ]
+
+
+def test_a_counter_may_count_fractions_as_whole_numbers() -> None:
+    """A tenth added ten times is one."""
+    counter = Counter("x_total", "X.", "x", per=10)
+    for _ in range(13):
+        counter.add()
+    assert shown(counter) == ["x_total 1.3"]
+
+
 def test_a_counter_may_be_kept_elsewhere() -> None:
     """A hot path adds to an integer of its own; the scrape puts it here."""
     counter = Counter("x_total", "X.", "x", COLOUR)

@@ -92,6 +92,9 @@ class NoteName(StrEnum):
     UNEXPECTED = "unexpected"
     """A message that the protocol allows and this moment does not; ignored and counted."""
     TOKENS = "tokens"
+    """Tokens of a response; `detail` is a `core.costs.Kind`."""
+    DROPPED = "dropped"
+    """Audio towards `detail` (`caller`, `model`) that was dropped, in frames of 20 ms."""
     GAP = "gap"
     """Seconds from a lost stream to the next."""
 

@@ -82,6 +82,7 @@ def end(s: State, outcome: Outcome, reason: str) -> None:
                 tool.call_id, tool.name, ok=False, output=wording.CANCELLED, took_ms=took_ms
             )
         )
+    s.note_dropped()
     s.timers.clear()
     s.to(Phase.ENDED)
     s.record(facts.CallEnded(outcome, reason, s.turns, s.input_tokens, s.output_tokens))

@@ -14,9 +14,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline.call.actions import Action, ToCaller
+from trunkline.call.actions import Action, Note, NoteName, ToCaller
 from trunkline.core.ids import StreamSid
-from trunkline.wire.g711 import BYTES_PER_MS, payload_bytes
+from trunkline.wire.g711 import BYTES_PER_MS, frames, payload_bytes
 from trunkline.wire.twilio import SendClear, SendMark, SendMarkFields, SendMedia, SendPayload
 
 MARK_EVERY_BYTES: Final = 500 * BYTES_PER_MS
@@ -115,7 +115,7 @@ class Playout:
     def send(self, key: str | None, payload: str, now: float) -> list[Action]:
         """Send a payload of an item, or of our own (`key` None), with the marks that are due.
 
-        While no stream is up it is kept only. An empty list: nothing in it, or no room.
+        While no stream is up it is kept only. Without room it is dropped, and that is noted.
         """
         size = payload_bytes(payload)
         if size <= 0:
@@ -124,7 +124,7 @@ class Playout:
             return self._send_pieces(key, payload, now)
         start = self._sent
         if not self._enter(key, start, start + size):
-            return []
+            return [Note(NoteName.DROPPED, "caller", float(frames(size)))]
         if self._clock(now) >= start:
             self._anchor, self._anchor_at = start, now
         self._sent = start + size

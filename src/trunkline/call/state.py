@@ -18,6 +18,7 @@ from trunkline.call.tools import Tools
 from trunkline.call.voice import Voice
 from trunkline.core.facts import Fact, Outcome
 from trunkline.core.ids import StreamSid
+from trunkline.wire.g711 import frames
 from trunkline.wire.realtime import client
 from trunkline.wire.realtime.items import Item
 from trunkline.wire.realtime.session import ServerVad, Session, TurnDetection
@@ -123,6 +124,8 @@ class State:
     backlog: deque[str] = field(default_factory=deque)
     """Payloads of a caller whom no model hears yet."""
     backlog_bytes: int = 0
+    backlog_dropped_bytes: int = 0
+    """Of a caller whom no model has heard; not noted yet."""
     sequence: int = 0
     """Of the stream's newest frame."""
     frames_ignored: int = 0
@@ -172,6 +175,12 @@ class State:
     def unexpected(self, what: str) -> None:
         """The protocol allows it and this moment does not: ignored and counted."""
         self.note(NoteName.UNEXPECTED, what)
+
+    def note_dropped(self) -> None:
+        """Note what was dropped of the caller's audio since this was asked last."""
+        dropped, self.backlog_dropped_bytes = self.backlog_dropped_bytes, 0
+        if dropped:
+            self.note(NoteName.DROPPED, "model", float(frames(dropped)))
 
     def to(self, phase: Phase) -> None:
         """Go to another phase: the one place where that happens."""

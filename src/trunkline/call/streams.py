@@ -107,8 +107,10 @@ def lost(s: State, reason: str) -> None:
     s.speaking = False  # Its end would be in frames that do not come.
     s.timers.cancel(Timer.SPEECH)
     owed.pay(s)  # Nothing can be heard; the next stream owes anew.
+    s.backlog_dropped_bytes += s.backlog_bytes
     s.backlog.clear()
     s.backlog_bytes = 0
+    s.note_dropped()
     s.timers.set(Timer.STREAM, s.now + s.plan.limits.stream_wait_s_max)
 
 
@@ -190,7 +192,9 @@ def keep(s: State, payload: str) -> None:
     s.backlog.append(payload)
     s.backlog_bytes += size
     while s.backlog_bytes > BACKLOG_BYTES_MAX:
-        s.backlog_bytes -= payload_bytes(s.backlog.popleft())
+        dropped = payload_bytes(s.backlog.popleft())
+        s.backlog_bytes -= dropped
+        s.backlog_dropped_bytes += dropped
 
 
 def pass_backlog(s: State) -> None:
@@ -198,6 +202,7 @@ def pass_backlog(s: State) -> None:
     s.do(*(ToModel(client.AppendAudio(payload)) for payload in s.backlog))
     s.backlog.clear()
     s.backlog_bytes = 0
+    s.note_dropped()
 
 
 def _mark_echoed(s: State, name: str) -> None:

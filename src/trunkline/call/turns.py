@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET
 
-from trunkline.call import away, endings, faults, owed, rollover, tooling
+from trunkline.call import away, endings, faults, owed, rollover, tooling, usage
 from trunkline.call.actions import BlameModel, NoteName
 from trunkline.call.phases import Line, Phase
 from trunkline.call.state import Owed, State
@@ -107,10 +107,7 @@ def response_created(s: State, response_id: str) -> None:
 def response_done(s: State, response: server.Response) -> None:
     """A response is over, whatever became of it."""
     if response.usage is not None:
-        s.input_tokens += response.usage.input_tokens
-        s.output_tokens += response.usage.output_tokens
-        s.note(NoteName.TOKENS, "input", float(response.usage.input_tokens))
-        s.note(NoteName.TOKENS, "output", float(response.usage.output_tokens))
+        _count_tokens(s, response.usage)
     interrupted = response.id in s.responses.interrupted
     s.do(*s.voice.response_done(response.id, s.now))
     if interrupted:
@@ -131,6 +128,15 @@ def response_done(s: State, response: server.Response) -> None:
     closing = s.closing
     if closing and closing.response_id == response.id and not s.responses.spoke:
         s.responses.want(closing.order, must=True)
+
+
+def _count_tokens(s: State, used: server.Usage) -> None:
+    for kind, count in usage.kinds(used).items():
+        s.note(NoteName.TOKENS, kind, float(count))
+        if kind.is_output:
+            s.output_tokens += count
+        else:
+            s.input_tokens += count
 
 
 def _failed_response(s: State, cause: str) -> None:

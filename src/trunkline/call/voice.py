@@ -12,6 +12,7 @@ from trunkline.call.actions import Action, Note, NoteName, Record, ToModel
 from trunkline.call.playout import Playout
 from trunkline.call.recent import Recent
 from trunkline.core import facts
+from trunkline.wire.g711 import frames, payload_bytes
 from trunkline.wire.realtime import client
 
 PAYLOAD_CHARS_MAX: Final = 48_000
@@ -105,7 +106,9 @@ class Voice:
             ]
         if item_id in self._items or self._opened(item_id, response_id, agent):
             return self.playout.send(item_id, delta, now)
-        return [Note(NoteName.UNEXPECTED, "audio_of_closed_item")]
+        if item_id in self._closed:
+            return [Note(NoteName.UNEXPECTED, "audio_of_closed_item")]
+        return [Note(NoteName.DROPPED, "caller", float(frames(payload_bytes(delta))))]
 
     def words(self, item_id: str, response_id: str, agent: str, delta: str) -> None:
         """A few of an item's words came."""

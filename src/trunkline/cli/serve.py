@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from trunkline.cli.env import EnvFile, file_of, read_settings
 from trunkline.cli.streams import say
+from trunkline.config import prices
 from trunkline.config.file import ConfigFile
 from trunkline.config.settings import Settings
 from trunkline.config.source import Source
@@ -75,6 +76,7 @@ def read(env_file: Path | None, *, needs_stores: bool = False) -> Start:
         ]
     if missing:
         raise SettingsError("\n".join(missing))
+    prices.load(found.prices)  # What is wrong with it is told before a store is started.
     source = Source(found.config, os.environ, file_of(env_file))
     loaded = source.load()
     return Start(found, loaded.file, loaded.named, source)

@@ -240,6 +240,13 @@ class Settings(BaseSettings):
         json_schema_extra=_expect("a file's path"),
     )
 
+    prices: Path | None = Field(
+        None,
+        description="Path of a price list of your own, in the form of Trunkline's "
+        "(src/trunkline/config/prices.toml), in whose stead it is used.",
+        json_schema_extra=_expect("a file's path"),
+    )
+
     _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod

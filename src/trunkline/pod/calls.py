@@ -83,6 +83,8 @@ class LiveCall:
     promised: bool = False
     """Its webhook was repeated before a stream came: two may come."""
     runner: CallRunner | None = None
+    answered_at: float = 0.0
+    """When its first stream came, by the loop's clock."""
     transfer_number: str | None = None
     resumes: list[float] = field(default_factory=list)
     """When it was resumed within the last `RESUMES_WINDOW_S`."""
@@ -148,6 +150,7 @@ class Calls:
         if self._slots.bind(live.call, live.epoch, self._loop.time()) is not Binding.BOUND:
             return None
         if live.runner is None:
+            live.answered_at = self._loop.time()
             live.runner = runner = CallRunner(
                 live.call,
                 live.prepared.plan,
@@ -213,8 +216,10 @@ class Calls:
                     fact.outcome, live.transfer_number, live.line.overflow
                 )
                 self.remember(live.call, document)
-                if live.runner is not None and fact.outcome is not Outcome.CALLER_ENDED:
-                    self._owe(live.call)
+                if live.runner is not None:
+                    self._around.costs.call(live.direction, self._loop.time() - live.answered_at)
+                    if fact.outcome is not Outcome.CALLER_ENDED:
+                        self._owe(live.call)
                 self.tell_end(live.call, live.direction, fact)
             case _:
                 pass

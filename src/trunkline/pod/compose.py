@@ -23,6 +23,7 @@ from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.adapters.redis import connect as redis
 from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.call import plan
+from trunkline.config import prices as price_list
 from trunkline.config.file import ConfigFile
 from trunkline.config.schema import Agent, Config, Number
 from trunkline.config.schema import HttpTool as HttpToolConfig
@@ -30,6 +31,7 @@ from trunkline.config.schema import PythonTool as PythonToolConfig
 from trunkline.config.settings import Settings
 from trunkline.config.source import Loaded, Source
 from trunkline.config.variables import fill
+from trunkline.core.costs import Prices
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.record import Aside
 from trunkline.core.slots import Bounds
@@ -108,6 +110,8 @@ async def run_pod(
     setup = _setup(settings)
     metrics = Metrics()
     log = logs.get_logger(pod=settings.pod_name)
+    prices = price_list.load(settings.prices)
+    log.info(LogName.PRICES_READ, version=prices.as_of.isoformat(), source=prices.source)
     async with AsyncExitStack() as undo:
         client = redis.connect(redis_url)
         undo.push_async_callback(client.aclose)
@@ -119,7 +123,7 @@ async def run_pod(
             undo.push_async_callback(_close, pool)
             await postgres.check_schema(pool)
         runner = await undo.enter_async_context(ToolRunner())
-        make = partial(_ready, settings, runner, metrics, log)
+        make = partial(_ready, settings, runner, prices, metrics, log)
         config = LiveConfig(Loaded(read, named), make, log, metrics)
         journal, book = RedisJournal(client), _call_log(pool, metrics, log)
         parts = Parts(
@@ -131,6 +135,7 @@ async def run_pod(
             doors=config.doors,
             directory=config.directory,
             toolbox=lambda live: runner.for_call(live.call, live.prepared.tools),
+            prices=prices,
             public=sockets.public,
             internal=sockets.internal,
             log=log,
@@ -164,14 +169,19 @@ async def _close(pool: postgres.Pool) -> None:
 
 
 def _ready(
-    settings: Settings, runner: ToolRunner, metrics: Metrics, log: Log, loaded: Loaded
+    settings: Settings,
+    runner: ToolRunner,
+    prices: Prices,
+    metrics: Metrics,
+    log: Log,
+    loaded: Loaded,
 ) -> Ready:
     """Everything about a config that may fail, before anything changes."""
     read, named = loaded.file, loaded.named
     directory = ConfigDirectory(read, settings, named, _hook(read, runner, named))
     _find_modules(read)
     runner.load(directory.tools.values())
-    return Ready(read, directory, doors_of(settings, read, named, metrics, log))
+    return Ready(read, directory, doors_of(settings, read, named, prices, metrics, log))
 
 
 class ConfigDirectory:

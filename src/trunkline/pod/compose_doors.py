@@ -12,6 +12,7 @@ from trunkline.adapters.realtime_socket import RealtimeDoor
 from trunkline.config.file import ConfigFile
 from trunkline.config.schema import Agent, Model
 from trunkline.config.settings import Settings
+from trunkline.core.costs import Prices
 from trunkline.core.pool import PoolLimits
 from trunkline.pod.door import Door
 from trunkline.telemetry.logs import Log, LogName
@@ -45,6 +46,7 @@ def doors_of(
     settings: Settings,
     read: ConfigFile,
     named: Mapping[str, SecretStr],
+    prices: Prices,
     metrics: Metrics,
     log: Log,
 ) -> dict[str, Door]:
@@ -74,6 +76,8 @@ def doors_of(
             key.get_secret_value(),
             auth="api-key" if model is not None and model.key_header == "api-key" else "bearer",
         )
+        if model_name not in prices.models:
+            log.warning(LogName.MODEL_UNPRICED, model=model_name)
         told = partial(_refused, model_name, metrics, log)
         doors[name] = Door(to_model, limits, model_name, on_failure=told)
     return doors

@@ -16,12 +16,14 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from trunkline.core import proof
+from trunkline.core.costs import Prices
 from trunkline.core.slots import PodSlots
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
+from trunkline.pod.costs import Costs
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Directory
 from trunkline.pod.doors import Doors
@@ -83,6 +85,7 @@ class Parts:
     """By the models they lead to."""
     directory: Callable[[], Directory]
     toolbox: Callable[[LiveCall], Toolbox]
+    prices: Prices
     public: socket.socket
     internal: socket.socket
     log: Log
@@ -186,7 +189,8 @@ class Pod:
 
     def _open(self, passing: asyncio.TaskGroup) -> dict[str, HttpServer]:
         setup, parts = self._setup, self._parts
-        around = Surroundings(self._recorder, parts.log, parts.metrics)
+        costs = Costs(parts.prices, parts.metrics)
+        around = Surroundings(self._recorder, parts.log, parts.metrics, costs)
         clock = RedisClock(wall_ms)
         calls = Calls(self._slots, around, doors=parts.doors, toolbox=parts.toolbox, tasks=passing)
         desk = Desk(

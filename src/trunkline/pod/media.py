@@ -110,6 +110,7 @@ class MediaSocket(picows.WSListener):
         self._unfinished: bytearray | None = None
         """What has come of a message in fragments."""
         self._refused_messages = 0
+        self._until_timed = house.metrics.timed_to_model.each
         self._heard = False
         """Whether anything came since `_watch` looked last."""
         self._closed_by_us = False
@@ -160,8 +161,13 @@ class MediaSocket(picows.WSListener):
         """The hot path: a whole text frame is one message."""
         self._heard = True
         if frame.msg_type is WSMsgType.TEXT and frame.fin and self._unfinished is None:
-            if not transport.is_close_frame_sent:
+            if transport.is_close_frame_sent:
+                return
+            self._until_timed -= 1
+            if self._until_timed > 0:
                 self._read(frame.get_payload_as_memoryview())
+            else:
+                self._read_timed(frame.get_payload_as_memoryview())
         elif frame.msg_type is WSMsgType.CLOSE:
             if not transport.is_close_frame_sent:
                 transport.send_close(WSCloseCode.OK)
@@ -204,6 +210,16 @@ class MediaSocket(picows.WSListener):
         """See `pause_writing`."""
 
     # Reading.
+
+    def _read_timed(self, text: memoryview) -> None:
+        """As `_read`, with a stopwatch; the next message too, until one is written to a model."""
+        watch = self._house.metrics.timed_to_model
+        watch.start()
+        try:
+            self._read(text)
+        finally:
+            if watch.stop():
+                self._until_timed = watch.each
 
     def _read(self, text: memoryview) -> None:
         try:

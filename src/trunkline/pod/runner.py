@@ -80,6 +80,7 @@ class CallRunner:
         self._on_fact = on_fact
         self._loop = asyncio.get_running_loop()
         self._socket: StreamSocket | None = None
+        self._to_caller_timed = around.metrics.timed_to_caller
         self._acting = False
         self._later: deque[Event] = deque()
         """Events that an action of the present one has brought about: a few at most."""
@@ -209,11 +210,14 @@ class CallRunner:
             case ToCaller():
                 if self._socket is not None:
                     self._socket.send(action.message)
+                    if self._to_caller_timed.running and type(action.message) is twilio.SendMedia:
+                        self._to_caller_timed.written()
             case Record():
                 self._record(action.fact)
             case Note():
                 self._around.metrics.noted(action.name, action.detail, action.value)
                 self._around.log.note(action.name, action.detail, action.value, call=self.call)
+                self._around.costs.noted(self._model.name, action)
             case OpenModel() | TakeModel() | DropModel() | BlameModel():
                 self._change_model(action)
             case RunTool():

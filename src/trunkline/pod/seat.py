@@ -28,8 +28,12 @@ class ModelSeat:
     ) -> None:
         self._doors = doors
         self._metrics = metrics
+        self._to_model_timed = metrics.timed_to_model
+        self._to_caller_timed = metrics.timed_to_caller
         self._feed = feed
         self._session: ModelSession | None = None
+        self.name = ""
+        """The present session's model; the last one's while there is none."""
         self._place = 0
         """Of the present session's model in the list; of the last one's while there is none."""
         self._next: Found | None = None
@@ -46,6 +50,8 @@ class ModelSeat:
             self._metrics.frames_dropped_to_model += 1
             return
         session.send(client.encode(event))
+        if self._to_model_timed.running and isinstance(event, client.AppendAudio):
+            self._to_model_timed.written()
 
     async def search(self, order: OpenModel) -> None:
         """Look for a session until one is had; `ModelOpened` is fed then."""
@@ -66,8 +72,9 @@ class ModelSeat:
         assert found is not None, "it was opened, and the call told so"
         self.drop()
         self._session, self._place = found.acquired.session, found.place
+        self.name = found.acquired.model
         self._refused_messages = 0
-        self._session.listen(self._heard, self._lost)
+        self._session.listen(self._to_caller_timed.timing(self._heard), self._lost)
 
     def drop(self) -> None:
         """The session leaves. It has had this caller's settings: nobody else may have it."""

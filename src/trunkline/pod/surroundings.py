@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from trunkline.pod.costs import Costs
 from trunkline.pod.door import Acquired
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.tools.run import ToolResult
@@ -59,3 +60,4 @@ class Surroundings:
     recorder: Recorder
     log: Log
     metrics: Metrics
+    costs: Costs

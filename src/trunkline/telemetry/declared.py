@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from trunkline.core.costs import PICO_PER_USD
 from trunkline.telemetry import labels
 from trunkline.telemetry.series import Counter, Gauge, Histogram, Label, Series
 
@@ -72,6 +73,25 @@ class CallSeries:
         self.fillers = Counter(
             "fillers_total", "Sounds of our own played to bridge a silence.", "times"
         )
+        self.added_latency = Histogram(
+            "audio_added_latency_seconds",
+            "Sampled: from a message's callback at one socket to the return of the write of its "
+            "audio to the other, and how late the loop ran its last tick before, since what waits "
+            "in the kernel meanwhile is late too. Not in it: the kernel's buffers, the network, "
+            "and audio that was kept for later.",
+            "seconds",
+            INSTANTS_S,
+            Label("direction", labels.AUDIO_DIRECTIONS),
+        )
+        self.cost = Counter(
+            "call_cost_usd_total",
+            "What calls cost by a dated price list: the model's tokens, and the carrier's minutes "
+            "from answer to end with the stream's. Not in it: transcription, dialled transfers, "
+            "what follows the end, taxes, and tokens without a price.",
+            "USD",
+            Label("part", labels.COST_PARTS),
+            per=PICO_PER_USD,
+        )
 
 
 class ToolSeries:
@@ -136,7 +156,14 @@ class ModelSeries:
         )
         self.tokens = Counter(
             "model_tokens_total",
-            "Tokens the provider says it has billed.",
+            "Tokens the provider says it has billed. The kinds of the input do not overlap: "
+            "`…_cached` were in the cache, `…_in` were not.",
+            "tokens",
+            Label("kind", labels.TOKEN_KINDS),
+        )
+        self.tokens_unpriced = Counter(
+            "model_tokens_unpriced_total",
+            "Those of them that the price list has no price for: they are not in the cost.",
             "tokens",
             Label("kind", labels.TOKEN_KINDS),
         )

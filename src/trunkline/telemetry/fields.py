@@ -84,7 +84,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "store": "which store",
     "setting": "a setting's name, or a place in the config file",
     "hint": "what is doubtful about it",
-    "version": "Trunkline's version, or the config file's",
+    "version": "Trunkline's version, the config file's, or a price list's day",
     "error": "an error's type, never its text",
     "where": "file:line function of its innermost frames",
     "stack": "file, line, function and source of each frame, without values",

@@ -88,7 +88,22 @@ MODEL_FAILURES: Final = (
 )
 """`adapters.realtime_reasons.REASONS`, the codes that `call.faults` knows, the pool's refusals."""
 
-TOKEN_KINDS: Final = ("input", "output")
+TOKEN_KINDS: Final = (
+    "text_in",
+    "text_cached",
+    "audio_in",
+    "audio_cached",
+    "image_in",
+    "image_cached",
+    "text_out",
+    "audio_out",
+)
+"""`core.costs.Kind`."""
+
+COST_PARTS: Final = (*(f"model_{kind}" for kind in TOKEN_KINDS), "carrier")
+"""`core.costs.part_of` each kind, and `CARRIER`."""
+
+AUDIO_DIRECTIONS: Final = ("to_model", "to_caller")
 
 UNEXPECTED: Final = (
     "audio_of_closed_item",

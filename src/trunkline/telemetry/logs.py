@@ -61,6 +61,7 @@ _NOTE_LEVELS: Final[Mapping[LogName, Level]] = {
     LogName.PHASE: "debug",
     LogName.TOKENS: "debug",
     LogName.UNEXPECTED: "debug",
+    LogName.DROPPED: "debug",
     LogName.MODEL_ERROR: "warning",
     LogName.RESPONSE_FAILED: "warning",
     LogName.DEAD_AIR: "warning",

@@ -14,6 +14,7 @@ from trunkline.telemetry.declared import (
     ToolSeries,
     declared,
 )
+from trunkline.telemetry.latency import FRAMES_EACH, MODEL_MESSAGES_EACH, Stopwatch
 from trunkline.telemetry.series import Series, SeriesCollector
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -34,6 +35,9 @@ class Metrics:
         self.of_model = ModelSeries()
         self.of_edge = EdgeSeries()
         self.of_pod = PodSeries()
+        self._lag_s = 0.0
+        self.timed_to_model = self._stopwatch("to_model", FRAMES_EACH)
+        self.timed_to_caller = self._stopwatch("to_caller", MODEL_MESSAGES_EACH)
         self._registry = CollectorRegistry()
         self._registry.register(SeriesCollector(self._at_scrape))
         ProcessCollector(registry=self._registry)
@@ -80,6 +84,7 @@ class Metrics:
 
     def loop_lagged(self, seconds: float) -> None:
         """The loop ran something so much too late."""
+        self._lag_s = seconds
         self.of_pod.loop_lag.observe(seconds)
 
     def session_acquired(self, source: str, seconds: float) -> None:
@@ -94,6 +99,14 @@ class Metrics:
     def realtime_failed(self, reason: str) -> None:
         """A session was refused or lost, or a response failed."""
         self.of_model.realtime_failures.add(reason)
+
+    def cost(self, part: str, picodollars: int) -> None:
+        """A part of a call's cost (`core.costs`)."""
+        self.of_calls.cost.add(part, count=picodollars)
+
+    def tokens_unpriced(self, kind: str, count: int) -> None:
+        """Tokens that no price is known for."""
+        self.of_model.tokens_unpriced.add(kind, count=count)
 
     def call_log_flushed(self, seconds: float) -> None:
         """Facts were written to the call log."""
@@ -147,6 +160,8 @@ class Metrics:
                 self.of_edge.unexpected_messages.add(detail)
             case "tokens":
                 self.of_model.tokens.add(detail, count=max(round(value), 0))
+            case "dropped":
+                self._frames_dropped(detail, max(round(value), 0))
             case "gap":
                 self.call_resumed(detail or "stream_lost", value)
             case "dead_air":
@@ -155,6 +170,16 @@ class Metrics:
                 self.of_calls.fallbacks.add()
             case _:
                 pass
+
+    def _frames_dropped(self, side: str, count: int) -> None:
+        if side == "caller":
+            self.frames_dropped_to_caller += count
+        else:
+            self.frames_dropped_to_model += count
+
+    def _stopwatch(self, direction: str, each: int) -> Stopwatch:
+        observe = self.of_calls.added_latency.observer(direction)
+        return Stopwatch(each, observe, lambda: self._lag_s)
 
     def series(self) -> list[Series]:
         """Every metric, in the order of the reference."""

@@ -15,6 +15,8 @@ class LogName(StrEnum):
     STORE_STARTED = "store_started"
     STORE_STOPPED = "store_stopped"
     SETTING_DOUBTFUL = "setting_doubtful"
+    PRICES_READ = "prices_read"
+    MODEL_UNPRICED = "model_unpriced"
     CONFIG_LOADED = "config_loaded"
     CONFIG_REFUSED = "config_refused"
     SELF_CHECK_FAILED = "self_check_failed"
@@ -59,6 +61,7 @@ class LogName(StrEnum):
     RESPONSE_FAILED = "response_failed"
     UNEXPECTED = "unexpected"
     TOKENS = "tokens"
+    DROPPED = "dropped"
     GAP = "gap"
     NOTE = "note"
 
@@ -75,6 +78,9 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.STORE_STARTED: "An embedded store was started.",
     LogName.STORE_STOPPED: "An embedded store was stopped, or is gone.",
     LogName.SETTING_DOUBTFUL: "A setting or the config file looks wrong and hinders nothing.",
+    LogName.PRICES_READ: "The price list was read; `version` is its day.",
+    LogName.MODEL_UNPRICED: "The price list has no prices for this model: what it costs is not "
+    "counted, its tokens are (`model_tokens_unpriced_total`).",
     LogName.CONFIG_LOADED: "The config file was read; new calls get it.",
     LogName.CONFIG_REFUSED: "The config file is wrong; the last right one stays. `hint` is the "
     "first of `count` faults.",
@@ -119,6 +125,8 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.RESPONSE_FAILED: "A response ended without success.",
     LogName.UNEXPECTED: "A message that the protocol allows and the moment did not; ignored.",
     LogName.TOKENS: "Tokens of a response; `detail` is the kind, `value` the number.",
+    LogName.DROPPED: "Audio towards the `detail` was dropped; `value` is how much, in frames of "
+    "20 ms.",
     LogName.GAP: "A call went on with a new stream; `value` is the gap, in seconds.",
     LogName.NOTE: "A call noted something that has no name of its own here.",
     LogName.LIBRARY: "A library said something; `text` is its template, without values.",

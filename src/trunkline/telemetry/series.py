@@ -59,13 +59,17 @@ class Spec:
 
 
 class Counter:
-    """Something that happens again and again. Its name ends in `_total`."""
+    """Something that happens again and again. Its name ends in `_total`.
+
+    Counted is in whole numbers, of which `per` are one of its unit: so no sum drifts.
+    """
 
     kind: Final = "counter"
 
-    def __init__(self, name: str, meaning: str, unit: str, *labels: Label) -> None:
+    def __init__(self, name: str, meaning: str, unit: str, *labels: Label, per: int = 1) -> None:
         assert name.endswith("_total")
         self.spec = Spec(name, meaning, unit, labels)
+        self._per = per
         self._cells: dict[tuple[str, ...], int] = dict.fromkeys(self.spec.cells(), 0)
 
     def add(self, *values: str, count: int = 1) -> None:
@@ -83,7 +87,7 @@ class Counter:
         spec = self.spec
         family = CounterMetricFamily(spec.name, spec.meaning, labels=spec.label_names())
         for cell, count in self._cells.items():
-            family.add_metric(cell, count)
+            family.add_metric(cell, count / self._per)
         return family
 
 
@@ -146,6 +150,17 @@ class Histogram:
             self._sums[cell] = 0.0
         counts[bisect_left(self.bounds, amount)] += 1
         self._sums[cell] += amount
+
+    def observer(self, *values: str) -> Callable[[float], None]:
+        """`observe` under these values of their sets, looked up once: for what happens often."""
+        cell, bounds, sums = values, self.bounds, self._sums
+        counts = self._counts[cell]
+
+        def observe(amount: float) -> None:
+            counts[bisect_left(bounds, amount)] += 1
+            sums[cell] += amount
+
+        return observe
 
     def family(self) -> Metric:
         """What a scrape shows."""

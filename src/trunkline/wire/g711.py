@@ -16,6 +16,9 @@ BYTES_PER_MS: Final = 8
 SILENCE: Final = 0xFF
 """The byte of digital silence (positive zero)."""
 
+FRAME_BYTES: Final = 20 * BYTES_PER_MS
+"""What the carrier sends at a time."""
+
 _BIAS: Final = 33
 """G.711's offset, on the 14-bit scale: it makes each segment's step a power of two."""
 _CLIP: Final = 8191 - _BIAS
@@ -83,6 +86,11 @@ def rms(ulaw: bytes) -> float:
     if not ulaw:
         return 0.0
     return math.sqrt(sum(map(_SQUARES.__getitem__, ulaw)) / len(ulaw))
+
+
+def frames(size: int) -> int:
+    """How many frames so many bytes are; a begun one counts."""
+    return -(-size // FRAME_BYTES)
 
 
 def payload_bytes(payload: str) -> int:

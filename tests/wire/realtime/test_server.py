@@ -238,6 +238,12 @@ CASES: dict[str, tuple[records.Tree, server.ToClient]] = {
                         "text_tokens": 5,
                         "audio_tokens": 15,
                         "cached_tokens": 3,
+                        "image_tokens": 0,
+                        "cached_tokens_details": {
+                            "text_tokens": 2,
+                            "audio_tokens": 1,
+                            "image_tokens": 0,
+                        },
                     },
                     "output_token_details": {"text_tokens": 4, "audio_tokens": 6},
                 },
@@ -255,7 +261,13 @@ CASES: dict[str, tuple[records.Tree, server.ToClient]] = {
                     "failed", error=server.ErrorOfResponse("rate_limit", "rate_limit_exceeded")
                 ),
                 [ANSWER],
-                server.Usage(30, 20, 10, server.InputTokens(5, 15, 3), server.OutputTokens(4, 6)),
+                server.Usage(
+                    30,
+                    20,
+                    10,
+                    server.InputTokens(5, 15, 3, 0, server.CachedTokens(2, 1)),
+                    server.OutputTokens(4, 6),
+                ),
                 conversation_id="conv_1",
             ),
             "event_1",

@@ -20,10 +20,20 @@ class StatusDetails(msgspec.Struct, frozen=True):
     error: ErrorOfResponse | None = None
 
 
+class CachedTokens(msgspec.Struct, frozen=True):
+    """Those of the input that were in the cache; contained in its counts."""
+
+    text_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+
+
 class InputTokens(msgspec.Struct, frozen=True):
     text_tokens: int = 0
     audio_tokens: int = 0
     cached_tokens: int = 0
+    image_tokens: int = 0
+    cached_tokens_details: CachedTokens = CachedTokens()
 
 
 class OutputTokens(msgspec.Struct, frozen=True):

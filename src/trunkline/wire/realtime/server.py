@@ -13,6 +13,7 @@ from trunkline.errors import ModelProtocolError
 from trunkline.wire.realtime import leniency
 from trunkline.wire.realtime.items import Item
 from trunkline.wire.realtime.responses import (
+    CachedTokens,
     ContentPart,
     DurationUsage,
     ErrorDetail,
@@ -31,6 +32,7 @@ from trunkline.wire.realtime.session import EffectiveSession, SessionView
 
 # Defined beside, and named here too.
 __all__ = [
+    "CachedTokens",
     "ContentPart",
     "DurationUsage",
     "EffectiveSession",
