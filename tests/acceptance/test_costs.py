@@ -1,5 +1,8 @@
 """What an operator reads of a call's cost, its tokens and its latency, at a whole pod."""
 
+import io
+import json
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -8,10 +11,20 @@ from acceptance.scene import Scene, conversation, scene
 from trunkline.config import prices
 from trunkline.core.costs import CARRIER, PICO_PER_USD, Kind, part_of
 from trunkline.core.facts import CallEnded
+from trunkline.telemetry import logs
 
 pytestmark = pytest.mark.anyio
 
 NOT_IN_THE_LIST = {"TRUNKLINE_REALTIME_MODEL": "a-model-of-tomorrow"}
+
+
+@pytest.fixture
+def told() -> Iterator[io.StringIO]:
+    """What is logged; silence before and after."""
+    stream = io.StringIO()
+    logs.configure(stream)
+    yield stream
+    logs.reset()
 
 
 async def ended(here: Scene) -> CallEnded:
@@ -56,11 +69,18 @@ async def test_a_calls_cost_tokens_and_latency_are_shown(redis_url: str, databas
     assert all(count >= 1 for count in timed.values())
 
 
-async def test_a_model_that_has_no_price_is_no_bargain(redis_url: str, database_url: str) -> None:
-    """Its tokens are counted as unpriced, and only the carrier costs."""
+async def test_a_model_that_has_no_price_is_no_bargain(
+    redis_url: str, database_url: str, told: io.StringIO
+) -> None:
+    """The log names it at the start, its tokens count as unpriced, and only the carrier costs."""
     async with scene(redis_url, database_url, environ=NOT_IN_THE_LIST) as here:
         end = await ended(here)
         unpriced = await tokens(here, "model_tokens_unpriced_total")
         parts = [await here.counted(f'call_cost_usd_total{{part="{part_of(k)}"}}') for k in Kind]
     assert sum(unpriced.values()) == end.input_tokens + end.output_tokens
     assert not any(parts)
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    (read,) = [line for line in lines if line["event"] == "prices_read"]
+    assert read["version"] == "2026-11-22"
+    (unpriced_model,) = [line for line in lines if line["event"] == "model_unpriced"]
+    assert unpriced_model["model"] == "a-model-of-tomorrow"

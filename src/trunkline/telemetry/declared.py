@@ -200,7 +200,7 @@ class EdgeSeries:
         )
         self.dropped_frames = Counter(
             "audio_dropped_frames_total",
-            "Audio dropped before it could be delivered late.",
+            "Audio towards this side that was dropped: late, or for want of room.",
             "frames",
             Label("side", labels.SIDES),
         )
