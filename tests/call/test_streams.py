@@ -46,6 +46,9 @@ from trunkline.wire import twilio
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import InputText, Message
 
+KEPT = BACKLOG_BYTES_MAX // 160
+"""Frames of a caller whom no model hears yet."""
+
 
 def keys_item(text: str, number: int = 1) -> client.CreateItem:
     return client.CreateItem(Message("user", [InputText(text)], f"ours_{number}"))
@@ -83,27 +86,28 @@ def test_each_stream_counts_its_frames_anew() -> None:
     assert script.call.frames_out_of_order == 0
 
 
-def test_the_model_hears_the_last_second_before_it_was_ready() -> None:
+def test_the_model_hears_the_last_seconds_before_it_was_ready() -> None:
     """What the caller said meanwhile is passed on once settings hold; older audio is dropped."""
     script = Script(Call(plan()))
     script.see(StreamStarted(SID), ModelOpened("new", "model-1", 700))
-    frames = [audio(20, byte=bytes([i])) for i in range(60)]
+    frames = [audio(20, byte=bytes([i])) for i in range(KEPT + 10)]
     script.see(*(media(frame, number=i + 1) for i, frame in enumerate(frames)), media(""))
     script >> server.SessionUpdated(VIEW)
-    for frame in frames[-BACKLOG_BYTES_MAX // 160 :]:
+    for frame in frames[-KEPT:]:
         script << client.AppendAudio(frame)
     script << Note(NoteName.DROPPED, "model", 10.0)
 
 
 def test_what_no_model_heard_of_a_caller_is_counted() -> None:
-    """With a lost stream the last second goes too, and what is kept when the call ends does not:
+    """With a lost stream the last seconds go too, and what is kept when the call ends does not:
     nothing came too late for that.
     """
     script = Script(Call(plan()))
-    script.see(StreamStarted(SID), *(media(audio(20), number=i + 1) for i in range(60)))
-    script >> StreamLost("dropped") << facts.StreamLost << Note(NoteName.DROPPED, "model", 60.0)
+    script.see(StreamStarted(SID), *(media(audio(20), number=i + 1) for i in range(KEPT + 10)))
+    script >> StreamLost("dropped") << facts.StreamLost
+    script << Note(NoteName.DROPPED, "model", KEPT + 10.0)
     script.see(StreamStarted(NEXT_SID))
-    script.see(*(media(audio(20), sid=NEXT_SID, number=i + 1) for i in range(51)))
+    script.see(*(media(audio(20), sid=NEXT_SID, number=i + 1) for i in range(KEPT + 1)))
     script >> stop(sid=NEXT_SID) << Note(NoteName.DROPPED, "model", 1.0)
     script << facts.CallEnded << EndCall
 

@@ -2,6 +2,7 @@ import re
 
 from trunkline.telemetry.declared import (
     CallSeries,
+    CostSeries,
     EdgeSeries,
     ModelSeries,
     PodSeries,
@@ -10,7 +11,7 @@ from trunkline.telemetry.declared import (
 )
 from trunkline.telemetry.series import Counter, Histogram
 
-ALL = declared(CallSeries(), ToolSeries(), ModelSeries(), EdgeSeries(), PodSeries())
+ALL = declared(CallSeries(), ToolSeries(), ModelSeries(), CostSeries(), EdgeSeries(), PodSeries())
 
 
 def test_names_of_the_design_are_there() -> None:
@@ -66,5 +67,5 @@ def test_bounds_lie_where_promises_do() -> None:
     assert 2.0 in calls.turn_latency.bounds
     assert 2.0 in calls.call_gap.bounds
     assert 0.02 in pod.loop_lag.bounds
-    assert 0.02 in calls.added_latency.bounds
+    assert 0.02 in pod.added_latency.bounds
     assert 0.05 in model.realtime_acquire.bounds

@@ -242,8 +242,7 @@ class Settings(BaseSettings):
 
     prices: Path | None = Field(
         None,
-        description="Path of a price list of your own, in the form of Trunkline's "
-        "(src/trunkline/config/prices.toml), in whose stead it is used.",
+        description="A price list of your own, in the stead of src/trunkline/config/prices.toml.",
         json_schema_extra=_expect("a file's path"),
     )
 

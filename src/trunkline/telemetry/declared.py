@@ -73,25 +73,6 @@ class CallSeries:
         self.fillers = Counter(
             "fillers_total", "Sounds of our own played to bridge a silence.", "times"
         )
-        self.added_latency = Histogram(
-            "audio_added_latency_seconds",
-            "Sampled: from a message's callback at one socket to the return of the write of its "
-            "audio to the other, and how late the loop ran its last tick before, since what waits "
-            "in the kernel meanwhile is late too. Not in it: the kernel's buffers, the network, "
-            "and audio that was kept for later.",
-            "seconds",
-            INSTANTS_S,
-            Label("direction", labels.AUDIO_DIRECTIONS),
-        )
-        self.cost = Counter(
-            "call_cost_usd_total",
-            "What calls cost by a dated price list: the model's tokens, and the carrier's minutes "
-            "from answer to end with the stream's. Not in it: transcription, dialled transfers, "
-            "what follows the end, taxes, and tokens without a price.",
-            "USD",
-            Label("part", labels.COST_PARTS),
-            per=PICO_PER_USD,
-        )
 
 
 class ToolSeries:
@@ -161,6 +142,21 @@ class ModelSeries:
             "tokens",
             Label("kind", labels.TOKEN_KINDS),
         )
+
+
+class CostSeries:
+    """What calls cost, and what of them has no price."""
+
+    def __init__(self) -> None:
+        self.spent = Counter(
+            "call_cost_usd_total",
+            "What calls cost by a dated price list: the model's tokens, and the carrier's minutes "
+            "from answer to end with the stream's. Not in it: transcription, dialled transfers, "
+            "what follows the end, taxes, and tokens without a price.",
+            "USD",
+            Label("part", labels.COST_PARTS),
+            per=PICO_PER_USD,
+        )
         self.tokens_unpriced = Counter(
             "model_tokens_unpriced_total",
             "Those of them that the price list has no price for: they are not in the cost.",
@@ -216,6 +212,16 @@ class PodSeries:
             "seconds",
             INSTANTS_S,
         )
+        self.added_latency = Histogram(
+            "audio_added_latency_seconds",
+            "Sampled: from a message's callback at one socket to the return of the write of its "
+            "audio to the other, and how late the loop ran its last tick before, since what waits "
+            "in the kernel meanwhile is late too. Not in it: the kernel's buffers, the network, "
+            "and audio that was kept for later.",
+            "seconds",
+            INSTANTS_S,
+            Label("direction", labels.AUDIO_DIRECTIONS),
+        )
         self.flush = Histogram(
             "call_log_flush_seconds", "Writing facts to the call log.", "seconds", WAITS_S
         )
@@ -244,7 +250,7 @@ class PodSeries:
 
 
 def declared(
-    *groups: CallSeries | ToolSeries | ModelSeries | EdgeSeries | PodSeries,
+    *groups: CallSeries | ToolSeries | ModelSeries | CostSeries | EdgeSeries | PodSeries,
 ) -> list[Series]:
     """The series of these groups, in the order of the reference."""
     return [one for group in groups for one in vars(group).values() if isinstance(one, Series)]

@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from trunkline.telemetry.declared import (
     CallSeries,
+    CostSeries,
     EdgeSeries,
     ModelSeries,
     PodSeries,
@@ -33,6 +34,7 @@ class Metrics:
         self.of_calls = CallSeries()
         self.of_tools = ToolSeries()
         self.of_model = ModelSeries()
+        self.of_cost = CostSeries()
         self.of_edge = EdgeSeries()
         self.of_pod = PodSeries()
         self._lag_s = 0.0
@@ -102,11 +104,11 @@ class Metrics:
 
     def cost(self, part: str, picodollars: int) -> None:
         """A part of a call's cost (`core.costs`)."""
-        self.of_calls.cost.add(part, count=picodollars)
+        self.of_cost.spent.add(part, count=picodollars)
 
     def tokens_unpriced(self, kind: str, count: int) -> None:
         """Tokens that no price is known for."""
-        self.of_model.tokens_unpriced.add(kind, count=count)
+        self.of_cost.tokens_unpriced.add(kind, count=count)
 
     def call_log_flushed(self, seconds: float) -> None:
         """Facts were written to the call log."""
@@ -178,12 +180,19 @@ class Metrics:
             self.frames_dropped_to_model += count
 
     def _stopwatch(self, direction: str, each: int) -> Stopwatch:
-        observe = self.of_calls.added_latency.observer(direction)
+        observe = self.of_pod.added_latency.observer(direction)
         return Stopwatch(each, observe, lambda: self._lag_s)
 
     def series(self) -> list[Series]:
         """Every metric, in the order of the reference."""
-        return declared(self.of_calls, self.of_tools, self.of_model, self.of_edge, self.of_pod)
+        return declared(
+            self.of_calls,
+            self.of_tools,
+            self.of_model,
+            self.of_cost,
+            self.of_edge,
+            self.of_pod,
+        )
 
     def render(self) -> bytes:
         """What a scrape gets, in Prometheus' text format."""
