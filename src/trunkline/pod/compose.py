@@ -111,7 +111,6 @@ async def run_pod(
     metrics = Metrics()
     log = logs.get_logger(pod=settings.pod_name)
     prices = price_list.load(settings.prices)
-    log.info(LogName.PRICES_READ, version=prices.as_of.isoformat(), source=prices.source)
     async with AsyncExitStack() as undo:
         client = redis.connect(redis_url)
         undo.push_async_callback(client.aclose)
@@ -142,6 +141,7 @@ async def run_pod(
             metrics=metrics,
             config=None if source is None else config.watch(source),
         )
+        log.info(LogName.PRICES_READ, version=prices.as_of.isoformat(), source=prices.source)
         await Pod(setup, parts).run(on_ready)
 
 
