@@ -140,3 +140,39 @@ def _parts() -> list[type[schema.Part]]:
         for value in vars(schema).values()
         if isinstance(value, type) and issubclass(value, schema.Part) and value is not schema.Part
     ]
+
+
+def test_what_is_redacted_is_the_tenant_s_word_over_its_vertical_s() -> None:
+    """Cards and social security numbers unless somebody says otherwise; an empty list: nothing."""
+    some = config(
+        verticals={"health": {"redact": ["card", "ssn", "digits"]}, "sales": {}},
+        tenants={
+            "clinic": {"vertical": "health"},
+            "open": {"vertical": "health", "redact": []},
+            "shop": {"vertical": "sales"},
+        },
+        numbers={
+            "+15550100001": {"agent": "desk", "tenant": "clinic"},
+            "+15550100002": {"agent": "desk", "tenant": "open"},
+            "+15550100003": {"agent": "desk", "tenant": "shop"},
+            "*": {"agent": "desk"},
+        },
+    )
+    redacted = [some.redaction_of(number) for number in some.numbers.values()]
+    assert redacted == [{"card", "ssn", "digits"}, set(), {"card", "ssn"}, {"card", "ssn"}]
+
+
+def test_days_are_the_tenant_s_over_its_vertical_s() -> None:
+    """None: for ever, which a tenant may also say."""
+    some = config(
+        verticals={"health": {"retention_days": 30}, "sales": {}},
+        tenants={
+            "clinic": {"vertical": "health"},
+            "brief": {"vertical": "health", "retention_days": 1},
+            "archive": {"vertical": "health", "retention_days": "forever"},
+            "shop": {"vertical": "sales"},
+        },
+    )
+    assert some.retention().tenants == {"clinic": 30, "brief": 1, "archive": None, "shop": None}
+    assert some.retention().verticals == {"health": 30}
+    assert config().retention().keeps_all

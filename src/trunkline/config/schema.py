@@ -20,9 +20,11 @@ from trunkline.config.values import (
     SAID_CHARS_MAX,
     Called,
     Calls,
+    Days,
     EnvName,
     Filler,
     HttpUrl,
+    Kinds,
     LanguageTag,
     ModelName,
     Name,
@@ -37,6 +39,9 @@ from trunkline.config.values import (
     plain_headers,
     short_overflow,
 )
+from trunkline.core.personal import Kind
+from trunkline.core.redaction import DEFAULT_KINDS
+from trunkline.core.retention import Retention
 
 
 class Part(BaseModel):
@@ -82,6 +87,14 @@ class Vertical(Part):
     )
     outbound_calls_max: Calls = Field(5, description="Calls placed at once, for each tenant.")
     limits: Limits = Field(Limits(), description="Waits of its calls.")
+    redact: Kinds | None = Field(
+        None,
+        description="What is taken out of what its calls leave behind; an empty list: nothing. "
+        f"Not set: {', '.join(sorted(DEFAULT_KINDS))}.",
+    )
+    retention_days: Days | None = Field(
+        None, description="Days after which an ended call's words and numbers are erased."
+    )
 
 
 class Tenant(Part):
@@ -93,6 +106,14 @@ class Tenant(Part):
     )
     outbound_calls_max: Calls | None = Field(
         None, description="Calls placed at once. Not set: the vertical's."
+    )
+    redact: Kinds | None = Field(
+        None, description="What is taken out of its calls' record. Not set: the vertical's."
+    )
+    retention_days: Days | Literal["forever"] | None = Field(
+        None,
+        description="Days after which an ended call's words and numbers are erased. Not set: the "
+        "vertical's.",
     )
 
 
@@ -352,3 +373,28 @@ class Config(Part):
             **vertical.limits.model_dump(exclude_none=True),
             **self.agents[agent].limits.model_dump(exclude_none=True),
         }
+
+    def redaction_of(self, number: Number) -> frozenset[Kind]:
+        """What is taken out of a number's calls: its tenant's word, over its vertical's."""
+        tenant = None if number.tenant is None else self.tenants[number.tenant]
+        vertical = self.verticals.get(self.vertical_of(number))
+        for part in (tenant, vertical):
+            if part is not None and part.redact is not None:
+                return frozenset(part.redact)
+        return DEFAULT_KINDS
+
+    def retention(self) -> Retention:
+        """How long calls are kept, for all tenants."""
+        by_vertical = {name: vertical.retention_days for name, vertical in self.verticals.items()}
+        return Retention(
+            tenants={name: self._days_of(tenant) for name, tenant in self.tenants.items()},
+            verticals={name: days for name, days in by_vertical.items() if days is not None},
+        )
+
+    def _days_of(self, tenant: Tenant) -> int | None:
+        if tenant.retention_days == "forever":
+            return None
+        if tenant.retention_days is not None:
+            return tenant.retention_days
+        vertical = self.verticals.get(tenant.vertical)
+        return None if vertical is None else vertical.retention_days

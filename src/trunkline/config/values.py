@@ -7,6 +7,7 @@ import phonenumbers
 from pydantic import AfterValidator, Field, JsonValue
 
 from trunkline.config import urls, variables
+from trunkline.core.personal import KINDS, Kind
 
 ANYONE: Final = "*"
 """The number that stands for every number that is not listed."""
@@ -115,3 +116,5 @@ Said = Annotated[str, Field(min_length=1, max_length=SAID_CHARS_MAX)]
 Filler = Annotated[str, Field(min_length=1, max_length=FILLER_CHARS_MAX)]
 HttpUrl = Annotated[str, AfterValidator(urls.either_http)]
 Calls = Annotated[int, Field(ge=0, le=100_000)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Kinds = Annotated[tuple[Kind, ...], Field(max_length=len(KINDS))]

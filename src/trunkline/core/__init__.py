@@ -5,6 +5,9 @@
     record     the chain of a call's facts: sequence, digests, hashes
     verify     whether a call's record is whole
     carrier    what the carrier tells outside the chain
+    personal   card numbers and the like, found in what people say
+    redaction  facts without them
+    retention  how long a call's words are kept
     tickets    signed tickets and resume tokens
     slots      the right to carry one call on this pod
     pool       warm sessions to the realtime model
