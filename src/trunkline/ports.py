@@ -1,6 +1,6 @@
 """What the shells ask of the world (Protocols of at most five methods each)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from trunkline.core.carrier import CarrierFact
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Aside, Entry, Head
+from trunkline.core.retention import Erased, Retention
 
 
 class CallState(StrEnum):
@@ -131,6 +132,8 @@ class LoggedCall:
     outcome: str | None
     reason: str | None
     facts: int
+    erased_at_ms: int | None = None
+    """When its numbers, and what its facts say, were erased."""
 
 
 class JournalIndex(Protocol):
@@ -194,6 +197,41 @@ class UnendedCalls(Protocol):
 
     async def unended(self, pod: PodName, *, limit: int) -> list[CallSid]:
         """Calls that this pod received and that have no outcome, the oldest first."""
+        ...
+
+
+class Eraser(Protocol):
+    """What takes words and numbers out of the call log; digests, hashes, times and outcomes stay.
+
+    It never touches a call that may be live, by the call log's own clock.
+    """
+
+    async def due(self, retention: Retention) -> Erased:
+        """What `purge` would erase in all."""
+        ...
+
+    async def purge(self, retention: Retention, *, calls_max: int) -> Erased | None:
+        """Erase the oldest calls past their days, at most so many; None while another purges."""
+        ...
+
+    async def sweep(self) -> Erased | None:
+        """Erase what came late for calls that were erased before; None while another purges."""
+        ...
+
+    async def calls_of(self, number: str) -> Mapping[CallSid, bool]:
+        """Every call from or to a number, oldest first, and whether it is over."""
+        ...
+
+    async def erase(self, calls: Sequence[CallSid]) -> Erased:
+        """Erase those of the calls that are over."""
+        ...
+
+
+class JournalEraser(Protocol):
+    """What takes ended calls out of the journals' store at once."""
+
+    async def erase_journals(self, calls: Sequence[CallSid]) -> int:
+        """Delete the journals of those that have ended or are unknown; how many there were."""
         ...
 
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from folders import open_folder
 from trunkline.adapters.embedded.stores import Embedded, EmbeddedStores
 from trunkline.adapters.postgres.connect import opening
-from trunkline.cli.stores import own_stores, with_call_log
+from trunkline.cli.stores import own_stores, with_call_log, with_stores
 from trunkline.config import settings
 from trunkline.config.settings import Settings
 from trunkline.errors import SettingsError, StoreError
@@ -120,6 +120,31 @@ def test_a_holder_that_ends_in_the_middle_is_no_failure(made: Path) -> None:
             return lives[-1]
 
         assert with_call_log(read(made), work) != lives[0]
+
+
+async def both(stores: EmbeddedStores) -> EmbeddedStores:
+    """The work that says where it is done."""
+    return stores
+
+
+def test_work_on_both_stores_gets_the_folder_s_where_none_is_set(made: Path) -> None:
+    """Each by itself; held by a pod or not."""
+    folder = Embedded(made).urls
+    elsewhere = "redis://127.0.0.1:1/0"
+    mixed = EmbeddedStores(elsewhere, folder.database_url)
+    assert with_stores(read(made), both) == folder
+    assert with_stores(read(made, REDIS_URL=elsewhere), both) == mixed
+    with held(made):
+        assert with_stores(read(made), both) == folder
+
+
+def test_work_on_both_stores_starts_none_where_both_are_set(tmp_path: Path) -> None:
+    """And makes no folder; one that is wrong is told."""
+    given = read(tmp_path, REDIS_URL="redis://a:1/0", DATABASE_URL="postgresql://b:1/x")
+    assert with_stores(given, both) == EmbeddedStores("redis://a:1/0", "postgresql://b:1/x")
+    with pytest.raises(SettingsError, match="holds no call log"):
+        with_stores(read(tmp_path), both)
+    assert not list(tmp_path.iterdir())
 
 
 def test_several_readers_at_once_are_all_served(made: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from trunkline.core.retention import DAY_MS, UNENDED_MS_MAX, Retention, over_at_ms
+from trunkline.core.retention import DAY_MS, UNENDED_MS_MAX, Erased, Retention, over_at_ms
 
 NOW_MS = 1_767_225_600_000
 KEPT = Retention({"clinic": 30, "archive": None}, {"health": 7})
@@ -34,3 +34,8 @@ def test_a_call_without_an_end_is_over_at_last() -> None:
     """Its pod was killed and nobody wrote its end: it is not kept for ever for that."""
     assert over_at_ms(NOW_MS, NOW_MS + 5) == NOW_MS + 5
     assert over_at_ms(NOW_MS, None) == NOW_MS + UNENDED_MS_MAX
+
+
+def test_what_was_erased_adds_up() -> None:
+    """Step by step."""
+    assert Erased(1, 5) + Erased(2, 7) == Erased(3, 12)

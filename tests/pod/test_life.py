@@ -14,14 +14,17 @@ from call.script import plan
 from pod.ends import SOON_S, Session, Tools, until
 from pod.office import FIRST, KEY, SECOND, Answer, Book
 from pod.stores import FailingBook, FailingJournal
+from trunkline.adapters.memory.erasure import MemoryEraser
 from trunkline.config import prices
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.pool import PoolLimits
+from trunkline.core.retention import Retention
 from trunkline.pod.calls import Identity
 from trunkline.pod.door import Door
 from trunkline.pod.doors import Doors
 from trunkline.pod.http.serving import bind
 from trunkline.pod.life import Parts, Pod, Setup
+from trunkline.pod.purge import Purge
 from trunkline.ports import ModelSession
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
@@ -126,6 +129,7 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
         internal=internal,
         log=logs.get_logger(),
         metrics=metrics,
+        purge=Purge(MemoryEraser(book, lambda: 0), Retention, logs.get_logger()),
     )
     ready = asyncio.Event()
     try:

@@ -21,6 +21,7 @@ from trunkline.adapters.postgres import connect as postgres
 from trunkline.adapters.postgres.archive import Archive, WholeCall
 from trunkline.adapters.postgres.call_log import PostgresCallBook
 from trunkline.cli import calls_export, calls_verify
+from trunkline.cli import forget as erasing
 from trunkline.cli.env import EnvFile, read_settings
 from trunkline.cli.stores import with_call_log
 from trunkline.core.ids import CallSid
@@ -86,6 +87,10 @@ def show(
 
 app.command()(calls_export.export)
 app.command()(calls_verify.verify)
+
+
+app.command()(erasing.forget)
+app.command()(erasing.purge)
 
 
 async def newest_calls(
@@ -211,6 +216,8 @@ def _header(one: WholeCall) -> Table:
             ("pod", row.pod),
             ("outcome", f"{row.outcome or 'live'} {row.reason or ''}".strip()),
         ]
+        if row.erased_at_ms is not None:
+            lines.append(("erased", moment(row.erased_at_ms)))
     for name, value in lines:
         header.add_row(Text(name, style="bold"), Text(printable(value)))
     return header

@@ -49,21 +49,48 @@ def with_call_log(
             return uvloop.run(work(read.database_url.get_secret_value()))
     if not makes:
         _expect_call_log(read.data_dir)
+    return _served(read.data_dir, lambda urls: work(urls.database_url))
+
+
+def with_stores(
+    read: Settings, work: Callable[[EmbeddedStores], Coroutine[object, object, T]]
+) -> T:
+    """As `with_call_log`, given the URLs of both stores; those that are not set are the folder's.
+
+    Raises:
+        SettingsError: the folder has no call log, and the settings name none.
+        StoreError: a store did not answer or refused.
+    """
+    redis_url = read.redis_url.get_secret_value() if read.redis_url else None
+    database_url = read.database_url.get_secret_value() if read.database_url else None
+    if redis_url is not None and database_url is not None:
+        return uvloop.run(work(EmbeddedStores(redis_url, database_url)))
+    if database_url is None:
+        _expect_call_log(read.data_dir)
+
+    def with_own(urls: EmbeddedStores) -> Coroutine[object, object, T]:
+        return work(EmbeddedStores(redis_url or urls.redis_url, database_url or urls.database_url))
+
+    return _served(read.data_dir, with_own)
+
+
+def _served(data_dir: Path, work: Callable[[EmbeddedStores], Coroutine[object, object, T]]) -> T:
+    """What `work` returns, with the folder's stores served by us or by whoever holds it."""
     late = time.monotonic() + BUSY_S_MAX
-    embedded = Embedded(read.data_dir)
+    embedded = Embedded(data_dir)
     while True:
         try:
             started = embedded.__enter__()
         except Held as held:
             try:
-                return uvloop.run(work(embedded.urls.database_url))
+                return uvloop.run(work(embedded.urls))
             except StoreError as fault:
                 if time.monotonic() > late:
                     raise StoreError(f"{fault}, and {held}") from fault
             time.sleep(BUSY_POLL_S)
         else:
             try:
-                return uvloop.run(work(started.database_url))
+                return uvloop.run(work(started))
             finally:
                 embedded.__exit__(None, None, None)
 

@@ -29,6 +29,17 @@ class Retention:
         return not self.verticals and not any(self.tenants.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many calls and how many of their facts were erased, or would be."""
+
+    calls: int = 0
+    facts: int = 0
+
+    def __add__(self, other: "Erased") -> "Erased":
+        return Erased(self.calls + other.calls, self.facts + other.facts)
+
+
 def over_at_ms(started_at_ms: int, ended_at_ms: int | None) -> int:
     """From when on a call is certainly over."""
     return started_at_ms + UNENDED_MS_MAX if ended_at_ms is None else ended_at_ms

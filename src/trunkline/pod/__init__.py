@@ -11,6 +11,7 @@
     orphans    calls whose pod is gone: found, brought to the call log, closed (`adopt`)
     carrier_facts   what the carrier tells, to the call log
     door       the pool of sessions, in act
+    purge      erases calls past their days, once an hour
     watchdog   names the stack that blocks the loop
 
 Imports `call`, `core`, `wire`, `ports`, `telemetry`.

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from trunkline.adapters.postgres import connect as postgres
 from trunkline.adapters.postgres.call_log import PostgresCallBook
+from trunkline.adapters.postgres.erasure import PostgresEraser
 from trunkline.adapters.redis import connect as redis
 from trunkline.adapters.redis.journal import RedisJournal
 from trunkline.call import plan
@@ -45,6 +46,7 @@ from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.directory import Line, Overflow, Prepared
 from trunkline.pod.http.serving import bind
 from trunkline.pod.life import Parts, Pod, Setup
+from trunkline.pod.purge import Purge
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.tools.run import ToolRunner
 from trunkline.pod.tools.specs import HttpTool, PythonTool, ToolSpec
@@ -140,6 +142,7 @@ async def run_pod(
             log=log,
             metrics=metrics,
             config=None if source is None else config.watch(source),
+            purge=Purge(PostgresEraser(pool), config.retention, log),
         )
         log.info(LogName.PRICES_READ, version=prices.as_of.isoformat(), source=prices.source)
         await Pod(setup, parts).run(on_ready)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from trunkline.config import change
 from trunkline.config.file import ConfigFile
 from trunkline.config.source import Loaded, Source
+from trunkline.core.retention import Retention
 from trunkline.pod.directory import Directory
 from trunkline.pod.door import Door
 from trunkline.pod.doors import Doors
@@ -42,6 +43,10 @@ class LiveConfig:
     def directory(self) -> Directory:
         """The present one."""
         return self._ready.directory
+
+    def retention(self) -> Retention:
+        """How long each tenant's calls are kept, as the present file has it."""
+        return self._ready.file.config.retention()
 
     def watch(self, source: Source) -> Reloader[Ready] | None:
         """What has the file read again; None where there is no file."""

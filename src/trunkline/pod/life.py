@@ -32,6 +32,7 @@ from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
 from trunkline.pod.orphans import Orphans
+from trunkline.pod.purge import Purge
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.watchdog import Watchdog
@@ -92,6 +93,8 @@ class Parts:
     metrics: Metrics
     config: ConfigWatch | None = None
     """None: there is no file to read again."""
+    purge: Purge | None = None
+    """Erases calls past their tenants' days; none where somebody else does."""
 
 
 def wall_ms() -> int:
@@ -167,9 +170,13 @@ class Pod:
                     lasting.create_task(server.run(), name=f"{name} port")
                     for name, server in servers.items()
                 ]
-                house = passing.create_task(self._keep_house(), name="house")
-                config = passing.create_task(self._watch_config(), name="config")
-                orphans = passing.create_task(self._orphans().run(), name="orphans")
+                chores = [
+                    passing.create_task(self._keep_house(), name="house"),
+                    passing.create_task(self._watch_config(), name="config"),
+                    passing.create_task(self._orphans().run(), name="orphans"),
+                ]
+                if parts.purge is not None:
+                    chores.append(passing.create_task(parts.purge.run(), name="purge"))
                 # What start-up made lives as long as the process: the collector may skip it.
                 gc.collect()
                 gc.freeze()
@@ -180,9 +187,8 @@ class Pod:
                     on_ready(self)
                 await self._stopping.wait()
                 await self._drain()
-                orphans.cancel()
-                house.cancel()
-                config.cancel()
+                for chore in chores:
+                    chore.cancel()
             await self._leave(servers.values(), serving, [flushed, noted])
 
     # Starting.

@@ -50,6 +50,8 @@ class LogName(StrEnum):
     FACT_ASIDE = "fact_aside"
     CARRIER_FACT_REFUSED = "carrier_fact_refused"
     ORPHAN_CLOSED = "orphan_closed"
+    CALLS_ERASED = "calls_erased"
+    PURGE_FAILED = "purge_failed"
 
     PHASE = "phase"
     BARGE_IN = "barge_in"
@@ -115,6 +117,9 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     "says why.",
     LogName.ORPHAN_CLOSED: "A call that nobody carries any more was closed, or its facts were "
     "brought into the call log.",
+    LogName.CALLS_ERASED: "Words and numbers of `count` calls past their days were erased, out of "
+    "`value` facts.",
+    LogName.PURGE_FAILED: "The hourly purge did not come to its end; the next one goes on.",
     LogName.PHASE: "A call entered a phase.",
     LogName.BARGE_IN: "The caller spoke while audio was unplayed; `value` is what was heard, ms.",
     LogName.TURN_LATENCY: "Speech end to first audio of the answer; `value` in seconds.",

@@ -2,6 +2,7 @@
 
     journal    MemoryJournal: what the Redis scripts do, in plain code, on a clock of your own
     call_log   MemoryCallBook: what the Postgres call log does
+    erasure    MemoryEraser: what takes words and numbers out of it
 
 Each passes the contract suite of the store it stands for (`tests/contract`). No production code
 imports them.

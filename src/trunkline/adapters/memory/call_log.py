@@ -25,6 +25,7 @@ class MemoryCallBook:
         self._facts: dict[CallSid, dict[int, Entry]] = {}
         self._carrier: dict[tuple[CallSid, str], CarrierFact] = {}
         self._aside: dict[tuple[CallSid, int, str], Aside] = {}
+        self._erased: dict[CallSid, LoggedCall] = {}
 
     @property
     def strays(self) -> int:
@@ -87,6 +88,8 @@ class MemoryCallBook:
 
     def _row(self, call: CallSid) -> LoggedCall:
         """A quarantined fact is the call's own all the same."""
+        if call in self._erased:
+            return self._erased[call]
         facts = self._facts[call]
         own = {
             fact.entry.seq: fact.entry
@@ -94,6 +97,25 @@ class MemoryCallBook:
             if fact.call == call and fact.why in QUARANTINED
         }
         return dataclasses.replace(_row(call, own | facts), facts=len(facts))
+
+    def erase(self, call: CallSid, at_ms: int) -> int:
+        """Take words and numbers out of a call; how many facts had any."""
+        row = self._row(call)
+        numberless = dataclasses.replace(row, from_number="", to_number="")
+        self._erased[call] = dataclasses.replace(
+            numberless, erased_at_ms=at_ms if row.erased_at_ms is None else row.erased_at_ms
+        )
+        facts = self._facts[call]
+        full = [entry for entry in facts.values() if entry.salt]
+        for entry in full:
+            facts[entry.seq] = msgspec.structs.replace(entry, payload="", salt="")
+        for key in [key for key in self._aside if key[0] == call]:
+            fact = self._aside[key]
+            bare = msgspec.structs.replace(fact.entry, payload="", salt="")
+            self._aside[key] = dataclasses.replace(fact, entry=bare)
+        for key in [key for key in self._carrier if key[0] == call]:
+            del self._carrier[key]
+        return len(full)
 
 
 def _row(call: CallSid, facts: dict[int, Entry]) -> LoggedCall:

@@ -10,7 +10,7 @@ from trunkline.adapters import tls
 from trunkline.adapters.postgres import address
 from trunkline.errors import SettingsError, StoreError
 
-SCHEMA_NEEDED: Final = "0002"
+SCHEMA_NEEDED: Final = "0003"
 """The newest migration that this code needs. A newer schema serves it too: see docs/explain."""
 
 CONNECT_S_MAX: Final = 5.0

@@ -43,8 +43,10 @@ ON CONFLICT (call_sid) DO UPDATE SET
     epoch = greatest(known.epoch, excluded.epoch),
     started_at = least(known.started_at, excluded.started_at),
     direction = coalesce(known.direction, excluded.direction),
-    from_number = coalesce(known.from_number, excluded.from_number),
-    to_number = coalesce(known.to_number, excluded.to_number),
+    from_number = CASE WHEN known.erased_at IS NULL
+        THEN coalesce(known.from_number, excluded.from_number) END,
+    to_number = CASE WHEN known.erased_at IS NULL
+        THEN coalesce(known.to_number, excluded.to_number) END,
     agent = coalesce(known.agent, excluded.agent),
     tenant = coalesce(known.tenant, excluded.tenant),
     vertical = coalesce(known.vertical, excluded.vertical),

@@ -222,4 +222,5 @@ def logged_call_of(record: Record) -> LoggedCall:
         outcome=record["outcome"],
         reason=record["reason"],
         facts=record["facts"],
+        erased_at_ms=time("erased_at"),
     )

@@ -49,10 +49,10 @@ class RedisJournal:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._open = _script(client, "open_call")
-        self._resume = _script(client, "resume_call")
-        self._append = _script(client, "append_facts")
-        self._forget = _script(client, "forget_call")
+        self._open = script(client, "open_call")
+        self._resume = script(client, "resume_call")
+        self._append = script(client, "append_facts")
+        self._forget = script(client, "forget_call")
 
     async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
         """Begin a call's journal, or say how it was begun; its epoch is Redis time in ms."""
@@ -159,6 +159,6 @@ class RedisJournal:
         return int(following), found
 
 
-def _script(client: Redis, name: str) -> AsyncScript:
+def script(client: Redis, name: str) -> AsyncScript:
     """A script from its file: called by its hash, sent whole where the store has forgotten it."""
     return client.register_script(Path(__file__).with_name(f"{name}.lua").read_text())
