@@ -39,6 +39,8 @@ def test_these_are_the_commands() -> None:
         "calls show",
         "calls export",
         "calls verify",
+        "calls forget",
+        "calls purge",
         "voice render",
         "sim carrier",
         "sim realtime",

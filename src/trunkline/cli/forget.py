@@ -46,9 +46,9 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Erase what was said, and the numbers, in every call from or to one person's number.
+    """Erase one person's calls: what was said, and the numbers.
 
-    Outcomes, times and hashes stay, so each call's chain still verifies. A call that is live is
+    Takes every call from or to the number. Outcomes, times and hashes stay, so each call's chain still verifies. A call that is live is
     left alone: exit code 1; run it again when it has ended. docs/howto/privacy.md says what copies
     may remain elsewhere.
     """
@@ -86,9 +86,9 @@ def purge(
     ] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Erase what was said in calls that are older than their tenants' retention_days.
+    """Erase what was said in calls past their retention_days.
 
-    Every pod does it by itself once an hour; this does it now.
+    Which are their tenants', or their verticals'. Every pod does it by itself once an hour; this does it now.
     """
     settings = read_settings(env_file)
     retention = file.load(settings.config).config.retention()
