@@ -48,9 +48,9 @@ def forget(
 ) -> None:
     """Erase one person's calls: what was said, and the numbers.
 
-    Takes every call from or to the number. Outcomes, times and hashes stay, so each call's chain still verifies. A call that is live is
-    left alone: exit code 1; run it again when it has ended. docs/howto/privacy.md says what copies
-    may remain elsewhere.
+    Takes every call from or to the number. Outcomes, times and hashes stay, so each call's chain
+    still verifies. A call that is live is left alone: exit code 1; run it again when it has ended.
+    docs/howto/privacy.md says what copies may remain elsewhere.
     """
     if not is_e164(number):
         raise SettingsError(NUMBER_EXPECTED)
@@ -88,7 +88,8 @@ def purge(
 ) -> None:
     """Erase what was said in calls past their retention_days.
 
-    Which are their tenants', or their verticals'. Every pod does it by itself once an hour; this does it now.
+    The days are those of a call's tenant, or of its vertical. Every pod does it by itself once an
+    hour; this does it now.
     """
     settings = read_settings(env_file)
     retention = file.load(settings.config).config.retention()
