@@ -29,6 +29,8 @@ from acceptance.commands import (
     running,
 )
 from folders import open_folder
+from trunkline.adapters.postgres.connect import SCHEMA_NEEDED
+from trunkline.adapters.postgres.migrate import head
 
 NOBODY: Final = 65534
 SECRET: Final = "hunter2secret"
@@ -226,7 +228,8 @@ def test_a_pod_does_not_run_on_a_schema_that_was_not_migrated(folder: Path, up: 
         "DATABASE_URL": f"postgresql://trunkline@/template1?host={run_dir}",
     }
     done = run(folder, environ(folder, **ENOUGH, **stores), "pod")
-    done.assert_tells(2, "the database's schema is empty and 0002 is needed: run `trunkline mig")
+    needed = f"the database's schema is empty and {SCHEMA_NEEDED} is needed: run `trunkline mig"
+    done.assert_tells(2, needed)
 
 
 def test_a_place_that_is_taken_is_told(folder: Path, up: Up) -> None:
@@ -335,10 +338,10 @@ def test_migrations_wait_for_each_other(folder: Path) -> None:
     both = run_all(folder, (given, words), (given, words))
     assert [(done.code, done.err) for done in both] == [(0, "")] * 2
     assert {done.out for done in both} == {
-        "schema: base → 0002\n",
-        "schema: 0002, nothing to do\n",
+        f"schema: base → {head()}\n",
+        f"schema: {head()}, nothing to do\n",
     }
-    assert run(folder, given, *words).out == "schema: 0002, nothing to do\n"
+    assert run(folder, given, *words).out == f"schema: {head()}, nothing to do\n"
 
 
 # A pod's end.
