@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
-from trunkline.core.personal import CARD_DIGITS, KINDS, Kind, iban_chars, is_one, luhn_of, mark
+from trunkline.core.kinds import KINDS, Kind
+from trunkline.core.personal import CARD_DIGITS, iban_chars, is_one, luhn_of, mark
 
 CARD = "4111111111111111"
 

@@ -18,8 +18,8 @@ from trunkline.core.facts import (
     ToolFinished,
     TransferOrdered,
 )
-from trunkline.core.personal import KINDS, Kind
-from trunkline.core.redaction import DEFAULT_KINDS, TEXT_CHARS_MAX, Redactor
+from trunkline.core.kinds import DEFAULT_KINDS, KINDS, Kind
+from trunkline.core.redaction import TEXT_CHARS_MAX, Redactor
 
 CARD = "4111 1111 1111 1111"
 BY_DEFAULT = Redactor(DEFAULT_KINDS)

@@ -39,8 +39,7 @@ from trunkline.config.values import (
     plain_headers,
     short_overflow,
 )
-from trunkline.core.personal import Kind
-from trunkline.core.redaction import DEFAULT_KINDS
+from trunkline.core.kinds import DEFAULT_KINDS, Kind
 from trunkline.core.retention import Retention
 
 

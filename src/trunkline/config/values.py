@@ -7,7 +7,7 @@ import phonenumbers
 from pydantic import AfterValidator, Field, JsonValue
 
 from trunkline.config import urls, variables
-from trunkline.core.personal import KINDS, Kind
+from trunkline.core.kinds import KINDS, Kind
 
 ANYONE: Final = "*"
 """The number that stands for every number that is not listed."""

@@ -5,6 +5,7 @@
     record     the chain of a call's facts: sequence, digests, hashes
     verify     whether a call's record is whole
     carrier    what the carrier tells outside the chain
+    kinds      kinds of personal data, by name
     personal   card numbers and the like, found in what people say
     redaction  facts without them
     retention  how long a call's words are kept

@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from typing import Final, Literal, get_args
+from typing import Final
 
 from stdnum import iban, luhn, numdb
 from stdnum.us import itin, ssn
 
-Kind = Literal["card", "ssn", "iban", "email", "phone", "digits"]
-KINDS: Final[frozenset[Kind]] = frozenset(get_args(Kind))
+from trunkline.core.kinds import Kind
 
 CARD_DIGITS: Final = range(19, 12, -1)
 """How long a payment card's number may be; the longest is tried first."""

@@ -21,10 +21,7 @@ from trunkline.core.facts import (
     ToolCalled,
     ToolFinished,
 )
-from trunkline.core.personal import KINDS, Kind
-
-DEFAULT_KINDS: Final[frozenset[Kind]] = frozenset({"card", "ssn"})
-"""What is taken out where the config file says nothing."""
+from trunkline.core.kinds import KINDS, Kind
 
 TEXT_CHARS_MAX: Final = 65_536
 """Longer texts are not looked through: a marker stands for the whole. Tools' outputs and arguments
