@@ -13,7 +13,7 @@ import difflib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -86,11 +86,12 @@ def plan(
     limits: Limits | None = None,
     fillers: tuple[Clip, ...] = (FILLER,),
     models: int = 1,
+    redact: Callable[[Fact], Fact] | None = None,
 ) -> CallPlan:
     """A plan of these agents; the first answers."""
     known = agents or (agent(),)
     by_name = {a.name: a for a in known}
-    return CallPlan(by_name, known[0].name, limits or Limits(), fillers, models)
+    return CallPlan(by_name, known[0].name, limits or Limits(), fillers, models, redact)
 
 
 @dataclass

@@ -42,6 +42,7 @@ from trunkline.call.plan import Limits, Tool, ToolKind
 from trunkline.call.rollover import ROLLOVER_PATIENCE_S
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
+from trunkline.core.redaction import Redactor
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import (
     FunctionCall,
@@ -211,6 +212,20 @@ def test_a_handed_over_call_goes_on_with_the_second_agent() -> None:
     script.see(server.SessionUpdated(VIEW), created("r2"), done("r2"), ModelLost("reset"))
     script >> ModelOpened("pool", "m", 2) << facts.SessionOpened << TakeModel
     script << client.SessionUpdate(billing.session, "session")
+
+
+def test_a_session_is_told_no_more_than_may_be_kept() -> None:
+    """What is taken out of the record is taken out of what the next session hears of it."""
+    redactor = Redactor(frozenset({"card"}))
+    script = talking(plan(redact=redactor.redact))
+    script.see(speaks(), pauses(), created("r1"), done("r1"))
+    said = "my card is 4111 1111 1111 1111 thank you"
+    script >> server.TranscriptionCompleted("caller_1", 0, said)
+    script << facts.CallerSaid("caller_1", "my card is [card] thank you")
+    script.see(ModelLost("reset"), ModelOpened("pool", "m", 2))
+    script >> server.SessionUpdated(VIEW)
+    kept = Message("user", [InputText("my card is [card] thank you")], "ours_1")
+    script << client.CreateItem(kept) << client.CreateItem
 
 
 # A session that grows old.

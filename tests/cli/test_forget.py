@@ -21,6 +21,7 @@ from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.record import GENESIS, Head, chain_hash
 from trunkline.core.retention import DAY_MS, Erased, Retention
 from trunkline.errors import SettingsError, StoreError, TrunklineError
+from trunkline.ports import Holder
 
 pytestmark = pytest.mark.anyio
 
@@ -52,9 +53,10 @@ async def have(call: CallSid, pool: Pool, client: Redis, *facts: Fact, days_ago:
     """A call in both stores, as a pod leaves it."""
     begun_ms = time.time_ns() // 1_000_000 - int(days_ago * DAY_MS)
     journal = RedisJournal(client)
-    opening = await journal.open_call(call, PodName("pod-0"), Incarnation("a"))
+    pod, life = PodName("pod-0"), Incarnation("a")
+    opening = await journal.open_call(call, pod, life)
     entries = chain(call, *facts, epoch=opening.epoch, begun_ms=begun_ms)
-    await journal.append(call, opening.epoch, Head(), entries)
+    await journal.append(call, Holder(opening.epoch, pod, life), Head(), entries)
     await PostgresCallBook(pool).write([(call, entry) for entry in entries])
 
 

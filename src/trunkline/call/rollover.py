@@ -130,7 +130,7 @@ def failing(s: State, reason: str) -> None:
 
 def _let_go(s: State) -> None:
     """Nothing of the session counts any more; what it left unanswered is owed."""
-    unanswered = s.spoke_until is not None or s.speaking or s.tools.unanswered
+    unanswered = s.turn_unanswered or s.speaking or s.tools.unanswered
     s.debt = s.debt or not s.responses.quiet or unanswered
     s.do(*s.voice.let_go(s.now))
     s.responses = Responses()

@@ -74,7 +74,7 @@ def _ask(s: State) -> None:
 
 def _quiet(s: State) -> bool:
     """Nobody speaks, nothing plays, nothing is awaited: the moment to change sessions."""
-    awaited = s.tools.running or s.digits or s.spoke_until is not None or s.handing is not None
+    awaited = s.tools.running or s.digits or s.turn_unanswered or s.handing is not None
     calm = s.responses.quiet and not s.speaking and s.voice.playout.drained
     return s.phase is Phase.TALKING and s.line is Line.UP and calm and not awaited
 

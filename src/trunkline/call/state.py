@@ -222,6 +222,11 @@ class State:
         return self.phase is Phase.TALKING or self.phase is Phase.CLOSING
 
     @property
+    def turn_unanswered(self) -> bool:
+        """The caller's last turn had no answer yet, not even one without a sound."""
+        return self.spoke_until is not None and not self.answered
+
+    @property
     def closing_for_good(self) -> bool:
         """The call ends, and nothing the caller says changes it."""
         return self.closing is not None and not self.closing.cancelable

@@ -35,6 +35,7 @@ from trunkline.config.variables import fill
 from trunkline.core.costs import Prices
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.record import Aside
+from trunkline.core.redaction import Redactor
 from trunkline.core.slots import Bounds
 from trunkline.errors import naming
 from trunkline.pod import builtins
@@ -228,8 +229,15 @@ class ConfigDirectory:
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
         models = models_of(self._config.agents[line.agent])
+        number = self._config.number(line.number)
+        assert number is not None, "the line was looked up here"
         made = plan.CallPlan(
-            agents, line.agent, self._limits(line), self._voices.fillers(line.agent), len(models)
+            agents,
+            line.agent,
+            self._limits(line),
+            self._voices.fillers(line.agent),
+            len(models),
+            Redactor(self._config.redaction_of(number)).redact,
         )
         ids = tuple(model_id(model, self._settings, self._named) for model in models)
         return Prepared(made, self.tools, ids)

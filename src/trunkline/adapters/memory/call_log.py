@@ -109,12 +109,12 @@ class MemoryCallBook:
         full = [entry for entry in facts.values() if entry.salt]
         for entry in full:
             facts[entry.seq] = msgspec.structs.replace(entry, payload="", salt="")
-        for key in [key for key in self._aside if key[0] == call]:
-            fact = self._aside[key]
+        for place in [place for place in self._aside if place[0] == call]:
+            fact = self._aside[place]
             bare = msgspec.structs.replace(fact.entry, payload="", salt="")
-            self._aside[key] = dataclasses.replace(fact, entry=bare)
-        for key in [key for key in self._carrier if key[0] == call]:
-            del self._carrier[key]
+            self._aside[place] = fact._replace(entry=bare)
+        for told in [told for told in self._carrier if told[0] == call]:
+            del self._carrier[told]
         return len(full)
 
 
