@@ -43,6 +43,10 @@ test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is
 	@for program in redis-server pgbouncer; do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || { echo "$$program is missing: apt-get install redis-server pgbouncer"; exit 1; }; done
 	$(BIN)/pytest tests/stores tests/contract tests/adapters/redis tests/adapters/postgres
 
+.PHONY: figures
+figures: setup ## Measure what the pages claim of outages and long runs; minutes, on a quiet machine.
+	$(BIN)/pytest -m figure -s tests/figures
+
 .PHONY: demo
 demo: setup ## See one pod answer simulated callers, with real stores.
 	$(BIN)/trunkline demo

@@ -69,7 +69,7 @@ FALSE_FRAMES = (Garbage.OUT_OF_ORDER, Garbage.NOT_BASE64)
 CARRIERS = {
     **{kind.value: Faults(garbage=(kind,), garbage_every_s=EVERY_S) for kind in HARMLESS},
     **{kind.value: Faults(garbage=(kind,), garbage_every_s=EVERY_S) for kind in FALSE_FRAMES},
-    "huge": Faults(garbage=(Garbage.HUGE,), garbage_every_s=2.5),
+    "huge": Faults(garbage=(Garbage.HUGE,), garbage_every_s=4.0),
     "unsigned stream": Faults(stream_signature=Signature.MISSING),
 }
 

@@ -205,7 +205,7 @@ async def _play(stores: EmbeddedStores) -> Evening:
         model=QUICK,
         brain=BRAIN,
         more_models={name: replace(QUICK, faults=faults) for name, faults in FAULTS.items()},
-        environ={"TRUNKLINE_POOL_SIZE": "2"},
+        environ={"TRUNKLINE_POOL_SIZE": "2", "TRUNKLINE_POD_NAME": "evening"},
         seed=22,  # Its own: these stores are not emptied, and hold other tests' calls.
     ) as here:
         async with asyncio.TaskGroup() as tasks:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from check.grounds import PASSWORD, ground, told, whys
+from trunkline.adapters.postgres.connect import SCHEMA_NEEDED
 from trunkline.check.items import Status
 from trunkline.check.stores import check_postgres, check_redis, of_info
 
@@ -76,7 +77,7 @@ async def test_an_old_schema_has_its_remedy(database_url: str) -> None:
         items = await check_postgres(ground(DATABASE_URL=url))
     assert told(items) == [(Status.FAIL, "postgres")]
     assert items[0].remedy == "run `trunkline migrate`"
-    assert "0001 is needed" in items[0].why
+    assert f"{SCHEMA_NEEDED} is needed" in items[0].why
 
 
 def test_what_a_store_forgets_or_lacks_is_a_warning() -> None:

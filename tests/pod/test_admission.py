@@ -274,7 +274,7 @@ async def test_a_ticket_opens_nothing_while_its_call_is_ending() -> None:
     async with at_the_gate() as here:
         text = tickets.sign(await here.ticket(), KEY)
         async with here.stream(text) as peer:
-            await until(lambda: here.office.slots.bound == 1)
+            await until(lambda: here.office.slots.bound == here.spent() == 1)
             here.office.journal.gate.clear()
             stop = twilio.Stop(twilio.StopFields("AC1", FIRST), STREAM, "3")
             peer.send(twilio.encode(stop))

@@ -48,7 +48,7 @@ BREAKER_NEXT: Final[Mapping[BreakerState, Mapping[BreakerState, str]]] = Mapping
         },
         BreakerState.PROBING: {
             BreakerState.CLOSED: "a session opened",
-            BreakerState.OPEN: "it failed: a longer wait",
+            BreakerState.OPEN: "it failed, and the next wait is longer",
         },
     }
 )
