@@ -36,12 +36,12 @@ format: setup ## Write the code as the formatter wants it.
 
 .PHONY: test
 test: setup ## Every test: machines, codecs, stores, and whole calls over real sockets.
-	$(BIN)/pytest -n 3 --dist loadfile  # Most of them wait for calls that take their time.
+	$(BIN)/pytest -n 4 --dist loadfile  # Most of them wait for calls that take their time.
 
 .PHONY: test-stores
 test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is skipped.
 	@for program in redis-server pgbouncer; do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || { echo "$$program is missing: apt-get install redis-server pgbouncer"; exit 1; }; done
-	$(BIN)/pytest tests/stores tests/contract tests/adapters/redis tests/adapters/postgres
+	$(BIN)/pytest -m 'not figure' tests/stores tests/contract tests/adapters/redis tests/adapters/postgres
 
 .PHONY: figures
 figures: setup ## Measure what the pages claim of outages and long runs; minutes, on a quiet machine.

@@ -190,7 +190,7 @@ def test_a_database_that_does_not_answer_is_told_by_its_setting(tmp_path: Path) 
 
 def test_what_is_wrong_with_the_work_is_not_tried_again(made: Path) -> None:
     """Where the server is our own, a failure is the answer, at once."""
-    began = time.monotonic()
+    began, threads = time.monotonic(), threading.active_count()
 
     async def refused(_database_url: str) -> None:
         raise StoreError("the database's schema is newer")
@@ -198,4 +198,4 @@ def test_what_is_wrong_with_the_work_is_not_tried_again(made: Path) -> None:
     with pytest.raises(StoreError, match=r"^the database's schema is newer$"):
         with_call_log(read(made), refused)
     assert time.monotonic() - began < 5
-    assert threading.active_count() == 1
+    assert threading.active_count() <= threads

@@ -49,15 +49,17 @@ class Counting(CallBook, UnendedCalls, CarrierBook, Protocol):
 SERVERS = {"postgres": "database_url", "pgbouncer": "pgbouncer_url"}
 """Ways to the store, and the fixture of each."""
 
+WAYS = ["postgres", pytest.param("pgbouncer", marks=pytest.mark.route)]
 
-@pytest.fixture(params=[*SERVERS, "memory"])
+
+@pytest.fixture(params=[*WAYS, "memory"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the call log is; None for the twin."""
     at = SERVERS.get(request.param)
     return None if at is None else str(request.getfixturevalue(at))
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=WAYS)
 def server_url(request: pytest.FixtureRequest) -> str:
     """Where the store is, for what the twin has no part in."""
     return str(request.getfixturevalue(SERVERS[request.param]))

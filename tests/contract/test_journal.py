@@ -109,8 +109,10 @@ class RedisBench:
 SERVERS = {"redis": "redis_url", "rediss": "rediss_url"}
 """Ways to the store, and the fixture of each."""
 
+WAYS = ["redis", pytest.param("rediss", marks=pytest.mark.route)]
 
-@pytest.fixture(params=[*SERVERS, "memory"])
+
+@pytest.fixture(params=[*WAYS, "memory"])
 def url(request: pytest.FixtureRequest) -> str | None:
     """Where the journal is; None for the twin."""
     at = SERVERS.get(request.param)

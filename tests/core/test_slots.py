@@ -257,7 +257,7 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=2000, stateful_step_count=20, deadline=None)
+TestHistories.settings = settings(max_examples=1000, stateful_step_count=20, deadline=None)
 
 
 # Whose calls they are.
