@@ -14,7 +14,7 @@ from trunkline.adapters.postgres.migrate import head, migrate
 from trunkline.errors import SettingsError, StoreError
 from trunkline.sim.caller import HangUp, Listen
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.route, pytest.mark.anyio]
 NUMBERS = itertools.count()
 
 

@@ -16,7 +16,7 @@ from trunkline.adapters.postgres.connect import Pool, check_schema, connect, tra
 from trunkline.adapters.postgres.migrate import head, migrate
 from trunkline.errors import SettingsError, StoreError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.route, pytest.mark.anyio]
 PASSWORD = "sesame-canary"
 
 HBA = f"""\

@@ -25,7 +25,7 @@ from trunkline.core.record import Head
 from trunkline.errors import StoreError
 from trunkline.ports import Holder
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.route, pytest.mark.anyio]
 PASSWORD = "sesame-canary"
 
 

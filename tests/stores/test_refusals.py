@@ -11,7 +11,7 @@ from trunkline.adapters.embedded.programs import valkey_binary
 from trunkline.adapters.redis.connect import check, connect
 from trunkline.errors import SettingsError, StoreError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.route, pytest.mark.anyio]
 PASSWORD = "sesame-canary"
 KINDS = {"plain": (), "cluster": ("--cluster-enabled", "yes"), "sentinel": ("--sentinel",)}
 

@@ -23,7 +23,7 @@ from trunkline.sim.caller import HangUp, Listen, Say
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.route, pytest.mark.anyio]
 
 FAILOVER_S_MAX = 40
 POD, LIFE = PodName("pod-0"), Incarnation("a")
