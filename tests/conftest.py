@@ -119,3 +119,18 @@ def pgbouncer_url(pgbouncer: str, database_url: str) -> str:
     """A migrated database with nothing in it, behind PgBouncer."""
     del database_url  # Emptied.
     return pgbouncer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for calls stand between files that compute: so no core is idle for long.
+
+    Only the order of whole files changes, and only with the machine's time in mind: no test
+    needs another before it.
+    """
+    waiting = [item for item in items if "acceptance" in item.path.parts]
+    computing = [item for item in items if "acceptance" not in item.path.parts]
+    place: dict[Path, float] = {}
+    for group in (waiting, computing):
+        for at, item in enumerate(group):
+            place.setdefault(item.path, at / len(group))
+    items.sort(key=lambda item: place[item.path])

@@ -24,7 +24,8 @@ def hum(text: str, rate: int = 24_000) -> "array[int]":
     """A tone with silence around it, the longer the text the longer."""
     turn = 2 * math.pi * 440 / rate
     sound = [round(9000 * math.sin(turn * n)) for n in range(rate * len(text) // 50)]
-    return array("h", [0] * rate + sound + [0] * rate)
+    silence = [0] * (rate // 5)
+    return array("h", silence + sound + silence)
 
 
 @dataclass
