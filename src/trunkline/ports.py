@@ -255,8 +255,10 @@ class ModelSession(Protocol):
         """Write a text message; never waits. A lost session swallows it."""
         ...
 
-    def backlog_bytes(self) -> int:
-        """What was written and has not left the process yet."""
+    def send_audio(self, text: bytes) -> bool:
+        """The same for the caller's audio. False: dropped, for the model has not read what was
+        written before, and late audio is worse than lost audio.
+        """
         ...
 
     async def close(self) -> None:

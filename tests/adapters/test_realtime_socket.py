@@ -272,6 +272,7 @@ async def test_a_reset_is_a_loss() -> None:
         peer.reset()
         assert await ear.until_lost() == "closed"
         session.send(b"into the void")
+        assert session.send_audio(b"the same")
         assert session.backlog_bytes() == 0
 
 
@@ -325,6 +326,27 @@ async def test_a_model_that_does_not_read_loses_the_session() -> None:
         assert ear.losses == ["backlog"]
         assert session.backlog_bytes() == 0
         peer.transport.underlying_transport.resume_reading()
+
+
+async def test_audio_that_a_model_does_not_read_is_dropped() -> None:
+    """From a bound on, until it has read; what is no audio is written all the same."""
+
+    def script(peer: TinySession) -> None:
+        peer.say(CREATED)
+        peer.transport.underlying_transport.pause_reading()
+
+    async with session_with(TinyModel(script)) as (session, peer):
+        frame = b"a" * 300
+        while session.send_audio(frame):
+            pass
+        behind = session.backlog_bytes()
+        bound = realtime_socket.AUDIO_BACKLOG_BYTES_MAX
+        assert bound < behind <= bound + 2 * len(frame)
+        session.send(b"no audio")
+        assert session.backlog_bytes() > behind
+        peer.transport.underlying_transport.resume_reading()
+        await peer.model.until(lambda: b"no audio" in peer.heard)
+        assert session.send_audio(frame)
 
 
 async def test_our_close_is_polite_and_reports_no_loss() -> None:

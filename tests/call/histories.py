@@ -23,6 +23,7 @@ from call.script import (
     error,
     item_done,
     key,
+    listed,
     media,
     plan,
     stop,
@@ -285,7 +286,7 @@ class Watch:
         """One event, now."""
         self.told.append((self.now, ">>", event))
         self._learn(event)
-        actions = self.call.receive(event, self.now)
+        actions = listed(self.call.receive(event, self.now))
         self._check(actions)
         return actions
 

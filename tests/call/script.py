@@ -94,6 +94,11 @@ def plan(
     return CallPlan(by_name, known[0].name, limits or Limits(), fillers, models, redact)
 
 
+def listed(decided: list[Action] | ToModel) -> list[Action]:
+    """What a call decided, as a list: a frame that is passed on is one action by itself."""
+    return [decided] if isinstance(decided, ToModel) else decided
+
+
 @dataclass
 class Script:
     """A call, its time, and what its latest events brought and should have."""
@@ -114,7 +119,7 @@ class Script:
         """The next event, now."""
         self.check()
         self.lines.append(f"{self.now:8.2f} >> {event}")
-        self.got += self.call.receive(event, self.now)
+        self.got += listed(self.call.receive(event, self.now))
         return self
 
     def __lshift__(self, wanted: Expected) -> Self:

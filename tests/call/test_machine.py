@@ -49,7 +49,7 @@ def test_a_frame_each_way_is_one_action() -> None:
     script.see(created("r1"))
     up = script.call.receive(media("abcd"), script.now)
     down = script.call.receive(delta("r1", "i1", audio(20)), script.now)
-    assert up == [ToModel(client.AppendAudio("abcd"))]
+    assert up == ToModel(client.AppendAudio("abcd"))
     assert down == [ToCaller(sent(audio(20)))]
 
 

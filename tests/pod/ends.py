@@ -72,7 +72,7 @@ class Session:
     def __init__(self) -> None:
         self.id = "session-1"
         self.sent: list[bytes] = []
-        self.backlog = 0
+        self.behind = False
         self._on_frame: FrameListener = lambda _: None
         self._on_lost: LossListener = lambda _: None
 
@@ -84,9 +84,11 @@ class Session:
         """Write it down."""
         self.sent.append(text)
 
-    def backlog_bytes(self) -> int:
-        """What the test wants."""
-        return self.backlog
+    def send_audio(self, text: bytes) -> bool:
+        """Write it down, unless the test wants it to be behind with its reading."""
+        if not self.behind:
+            self.sent.append(text)
+        return not self.behind
 
     async def close(self) -> None:
         """A door closes it, not the runner."""

@@ -31,7 +31,7 @@ from trunkline.core import facts
 from trunkline.core.costs import Kind
 from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.pod.runner import CallRunner
-from trunkline.pod.seat import MODEL_BACKLOG_BYTES_MAX, REFUSED_MODEL_MESSAGES_MAX
+from trunkline.pod.seat import REFUSED_MODEL_MESSAGES_MAX
 from trunkline.wire import twilio
 from trunkline.wire.realtime import server
 
@@ -231,11 +231,11 @@ async def test_audio_that_the_model_does_not_read_is_dropped() -> None:
     async with carrying() as here:
         await here.talk()
         before = len(here.session.sent)
-        here.session.backlog = MODEL_BACKLOG_BYTES_MAX + 1
+        here.session.behind = True
         here.runner.from_carrier(here.socket, media(audio(20)))
         assert len(here.session.sent) == before
         assert here.around.metrics.frames_dropped_to_model == 1
-        here.session.backlog = 0
+        here.session.behind = False
         here.runner.from_carrier(here.socket, media(audio(20)))
         assert len(here.session.sent) == before + 1
         here.runner.from_carrier(here.socket, stop())

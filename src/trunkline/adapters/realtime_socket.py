@@ -37,9 +37,14 @@ PONG_S_MAX: Final = 5.0
 CLOSE_S_MAX: Final = 1.0
 """From our close frame to the socket's end; then it is cut."""
 
+AUDIO_BACKLOG_BYTES_MAX: Final = 64 * 1024
+"""What the model has not read of the caller's audio (about 5 s): beyond it audio is dropped, for
+late audio is worse than lost audio. It is the transports' high-water mark too: below it nobody
+need measure."""
+
 BACKLOG_BYTES_MAX: Final = 4 * 1024 * 1024
-"""What the model has not read: beyond it the session is lost, "backlog". Callers of `send` drop
-audio long before; this bound is for what may not be dropped."""
+"""What the model has not read: beyond it the session is lost, "backlog". Audio is dropped long
+before; this bound is for what may not be dropped."""
 
 KEPT_MESSAGES_MAX: Final = 64
 """Messages between `session.created` and the first listener; at the next one the session is lost,
@@ -119,6 +124,16 @@ class RealtimeSession(picows.WSListener):
             # Not now: the caller may be in the midst of another event's actions.
             asyncio.get_running_loop().call_soon(self._break, "backlog")
 
+    def send_audio(self, text: bytes) -> bool:
+        """The same for audio, unless `AUDIO_BACKLOG_BYTES_MAX` is reached: then it is dropped."""
+        transport = self._transport
+        if transport is None:
+            return True
+        if self._congested and self.backlog_bytes() > AUDIO_BACKLOG_BYTES_MAX:
+            return False
+        transport.send(WSMsgType.TEXT, text)
+        return True
+
     def backlog_bytes(self) -> int:
         """What was written and has not left the process yet; 0 once the session is gone."""
         if self._transport is None:
@@ -143,6 +158,7 @@ class RealtimeSession(picows.WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade was answered; the session is good only after `session.created`."""
         self._transport = self._connection = transport
+        transport.underlying_transport.set_write_buffer_limits(high=AUDIO_BACKLOG_BYTES_MAX)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The hot path: a whole text frame is one message, handed on where it lies."""

@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from trunkline.core.facts import Fact, Outcome
 from trunkline.wire import twilio
 from trunkline.wire.realtime import client
 
 
-@dataclass(frozen=True, slots=True)
-class ToCaller:
-    """Send on the call's present stream."""
+class ToCaller(msgspec.Struct, frozen=True, gc=False):
+    """Send on the call's present stream. A record of msgspec's: made for every piece of audio."""
 
     message: twilio.ToCarrier
 
 
-@dataclass(frozen=True, slots=True)
-class ToModel:
+class ToModel(msgspec.Struct, frozen=True, gc=False):
     """Send on the call's present session."""
 
     event: client.FromClient

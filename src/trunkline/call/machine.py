@@ -87,13 +87,17 @@ class Call:
         settle(s)
         return out
 
-    def receive(self, event: Event, now: float) -> list[Action]:
-        """Say what shall be done about an event."""
+    def receive(self, event: Event, now: float) -> list[Action] | ToModel:
+        """Say what shall be done about an event.
+
+        A frame that is passed on is answered by that one action: no wait changes with it, nor
+        anything else that `deadline` or `phase` tell.
+        """
         s = self._state
         if type(event) is twilio.Media and event.stream_sid == s.voice.playout.stream_sid:
             streams.count(s, event.sequence_number)
             if s.hearing:
-                return [ToModel(client.AppendAudio(event.media.payload))]
+                return ToModel(client.AppendAudio(event.media.payload))
         s.now = now
         s.out = out = list[Action]()
         if type(event) is server.AudioDelta and s.has_model:

@@ -114,6 +114,7 @@ class MediaSocket(picows.WSListener):
         self._heard = False
         """Whether anything came since `_watch` looked last."""
         self._closed_by_us = False
+        self._congested = False
         self._timer: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
 
@@ -151,6 +152,7 @@ class MediaSocket(picows.WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade was answered: `start` has its deadline from now."""
         self._transport = transport
+        transport.underlying_transport.set_write_buffer_limits(high=BACKLOG_BYTES_MAX)
         self._house.strangers[self.signed].add(self)
         self._house.open.add(self)
         limits = self._house.limits
@@ -204,10 +206,12 @@ class MediaSocket(picows.WSListener):
         return "frame"
 
     def pause_writing(self) -> None:
-        """What we send is bounded by `BACKLOG_BYTES_MAX`, not by the transport's water marks."""
+        """The transport holds more than `BACKLOG_BYTES_MAX`: the next write gives the stream up."""
+        self._congested = True
 
     def resume_writing(self) -> None:
-        """See `pause_writing`."""
+        """The other end has read after all."""
+        self._congested = False
 
     # Reading.
 
@@ -323,7 +327,7 @@ class MediaSocket(picows.WSListener):
         if transport is None or transport.is_close_frame_sent:
             return
         transport.send(kind, payload)
-        if self.backlog_bytes() > BACKLOG_BYTES_MAX and self._receiver is not None:
+        if self._congested and self._receiver is not None:
             self._lose("backlog")
 
     def _cut_soon(self, transport: WSTransport) -> None:

@@ -180,12 +180,13 @@ class CallRunner:
         machine, now = self._machine, self._loop.time()
         self._acting = True
         try:
-            actions = machine.tick(now) if event is None else machine.receive(event, now)
-            for action in actions:
-                self._perform(action)
+            decided = machine.tick(now) if event is None else machine.receive(event, now)
+            if type(decided) is ToModel:  # A frame of audio, passed on: no wait has changed.
+                self._model.hear(decided.event)
+                return
+            self._perform_all(decided)
             while self._later and self.ended is None:
-                for action in machine.receive(self._later.popleft(), now):
-                    self._perform(action)
+                self._perform_all(machine.receive(self._later.popleft(), now))
             self._arm()
         except Exception as bug:  # noqa: BLE001 - the root of a call: a bug ends this one only
             self._fail(bug)
@@ -202,6 +203,10 @@ class CallRunner:
             self._record(CallEnded(end.outcome, end.reason))
 
     # Actions.
+
+    def _perform_all(self, decided: list[Action] | ToModel) -> None:
+        for action in [decided] if isinstance(decided, ToModel) else decided:
+            self._perform(action)
 
     def _perform(self, action: Action) -> None:
         match action:

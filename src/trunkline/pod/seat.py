@@ -12,10 +12,6 @@ from trunkline.ports import ModelSession
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire.realtime import client, server
 
-MODEL_BACKLOG_BYTES_MAX: Final = 64 * 1024
-"""What the model has not read of the caller's audio (about 5 s): beyond it frames are dropped and
-counted, for late audio is worse than lost audio."""
-
 REFUSED_MODEL_MESSAGES_MAX: Final = 100
 """Messages of one session that were no messages; at the next the session counts as lost."""
 
@@ -42,15 +38,19 @@ class ModelSeat:
 
     def send(self, event: client.FromClient) -> None:
         """Write to the session; never waits. Without one it is swallowed."""
+        if isinstance(event, client.AppendAudio):
+            self.hear(event)
+        elif self._session is not None:
+            self._session.send(client.encode(event))
+
+    def hear(self, audio: client.FromClient) -> None:
+        """Write the caller's audio, or drop it where the model is behind with its reading."""
         session = self._session
         if session is None:
             return
-        late = session.backlog_bytes() > MODEL_BACKLOG_BYTES_MAX
-        if late and isinstance(event, client.AppendAudio):
+        if not session.send_audio(client.encode(audio)):
             self._metrics.frames_dropped_to_model += 1
-            return
-        session.send(client.encode(event))
-        if self._to_model_timed.running and isinstance(event, client.AppendAudio):
+        elif self._to_model_timed.running:
             self._to_model_timed.written()
 
     async def search(self, order: OpenModel) -> None:

@@ -4,6 +4,7 @@ The first is that nobody logs one: fields are allowed by name (`telemetry.logs`)
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 NUMBER: Final = "[number]"
@@ -12,6 +13,9 @@ SECRET: Final = "[secret]"  # noqa: S105 - what stands in its place
 
 TEXT_CHARS_MAX: Final = 8_000
 """A longer text is cut before it is looked at: expressions cost time, 5 ms at worst."""
+
+TEXTS_KEPT_MAX: Final = 1024
+"""Names, reasons and SIDs come again in line after line: their outcome is kept."""
 
 _PATTERNS: Final = (
     # Credentials in a URL.
@@ -36,6 +40,7 @@ _PATTERNS: Final = (
 )
 
 
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
 def scrub(text: str) -> str:
     """The text with numbers, addresses and secrets masked."""
     text = text[:TEXT_CHARS_MAX]
