@@ -14,8 +14,10 @@ SECRET: Final = "[secret]"  # noqa: S105 - what stands in its place
 TEXT_CHARS_MAX: Final = 8_000
 """A longer text is cut before it is looked at: expressions cost time, 5 ms at worst."""
 
-TEXTS_KEPT_MAX: Final = 1024
-"""Names, reasons and SIDs come again in line after line: their outcome is kept."""
+KEPT_TEXTS_MAX: Final = 1024
+KEPT_CHARS_MAX: Final = 64
+"""Names, reasons and SIDs come again in line after line: of so many short texts the outcome is
+kept."""
 
 _PATTERNS: Final = (
     # Credentials in a URL.
@@ -40,10 +42,16 @@ _PATTERNS: Final = (
 )
 
 
-@lru_cache(maxsize=TEXTS_KEPT_MAX)
 def scrub(text: str) -> str:
     """The text with numbers, addresses and secrets masked."""
+    return _kept(text) if len(text) <= KEPT_CHARS_MAX else _masked(text)
+
+
+def _masked(text: str) -> str:
     text = text[:TEXT_CHARS_MAX]
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
     return text
+
+
+_kept: Final = lru_cache(maxsize=KEPT_TEXTS_MAX)(_masked)
