@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 import picows
+from picows.picows import WSCloseHandshake
 
 from trunkline.errors import ModelError
 
@@ -113,6 +114,16 @@ def of_close(code: int) -> str:
 def of_our_close(code: int) -> str:
     """Why picows closed the session."""
     return OUR_CLOSES.get(code, "closed")
+
+
+def of_end(transport: picows.WSTransport) -> str:
+    """Who said goodbye first gave the reason; a socket that just ends is "closed" too."""
+    handshake: WSCloseHandshake | None = transport.close_handshake
+    if handshake is None:
+        return "closed"
+    if handshake.sent is not None and not handshake.recv_then_sent:
+        return of_our_close(handshake.sent.code.value)
+    return "closed" if handshake.recv is None else of_close(handshake.recv.code.value)
 
 
 def of_exception(error: Exception) -> str:

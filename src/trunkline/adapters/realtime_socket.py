@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import aiofastnet
 import picows
 from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSMsgType, WSTransport
-from picows.picows import WSCloseHandshake
 
 from trunkline.adapters import realtime_reasons as reasons
 from trunkline.errors import ModelError, ModelProtocolError, SettingsError
@@ -173,7 +172,7 @@ class RealtimeSession(picows.WSListener):
             case WSMsgType.TEXT | WSMsgType.CONTINUATION:
                 self._join(frame)
             case WSMsgType.CLOSE:
-                self._lose(_why_gone(transport))
+                self._lose(reasons.of_end(transport))
                 transport.send_close(WSCloseCode.OK)
                 transport.disconnect()
             case WSMsgType.BINARY:
@@ -183,7 +182,7 @@ class RealtimeSession(picows.WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The socket is gone: its own doing, picows' after a violation, or ours."""
-        self._lose(_why_gone(transport))
+        self._lose(reasons.of_end(transport))
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark: from now on `send` measures."""
@@ -371,16 +370,6 @@ def _headers(key: str, auth: Auth) -> dict[str, str]:
     if not key:
         return {}
     return {"Authorization": f"Bearer {key}"} if auth == "bearer" else {"api-key": key}
-
-
-def _why_gone(transport: WSTransport) -> str:
-    """Who said goodbye first gave the reason; a socket that just ends is "closed" too."""
-    handshake: WSCloseHandshake | None = transport.close_handshake
-    if handshake is None:
-        return "closed"
-    if handshake.sent is not None and not handshake.recv_then_sent:
-        return reasons.of_our_close(handshake.sent.code.value)
-    return "closed" if handshake.recv is None else reasons.of_close(handshake.recv.code.value)
 
 
 def _ignore(text: memoryview) -> None:
