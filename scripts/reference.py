@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trunkline.config import file, references, schema, values
+from trunkline.config import file, parts, references, schema, values
 from trunkline.config import settings as module
 from trunkline.config.settings import Settings
 from trunkline.telemetry import logs, pace
@@ -61,17 +61,17 @@ and `TRUNKLINE_REALTIME_API_KEY` or `{module.KEY_FALLBACK}`.
 """ + table(("Variable", "Default", "Expected", "Meaning"), rows)
 
 
-def parts() -> Iterator[tuple[str, type[schema.Part]]]:
+def records() -> Iterator[tuple[str, type[parts.Part]]]:
     """The records of the file, each under the name of its key."""
     yield from (
         ("The file", schema.Config),
         ("verticals.NAME", schema.Vertical),
         ("tenants.NAME", schema.Tenant),
         ("agents.NAME", schema.Agent),
-        ("agents.NAME.models[]", schema.Model),
-        ("agents.NAME.turn_detection (server_vad)", schema.ServerVad),
-        ("agents.NAME.turn_detection (semantic_vad)", schema.SemanticVad),
-        ("agents.NAME.transcription", schema.Transcription),
+        ("agents.NAME.models[]", parts.Model),
+        ("agents.NAME.turn_detection (server_vad)", parts.ServerVad),
+        ("agents.NAME.turn_detection (semantic_vad)", parts.SemanticVad),
+        ("agents.NAME.transcription", parts.Transcription),
         ("limits, of an agent or a vertical", schema.Limits),
         ("numbers.NUMBER", schema.Number),
         ("numbers.NUMBER.overflow", schema.Overflow),
@@ -140,7 +140,7 @@ number's variables and the context hook's answer; an unknown name leaves nothing
 
 Tools that are built in: {built_in}.
 """
-    for title, part in parts():
+    for title, part in records():
         described = part.model_json_schema()
         required = set(described.get("required", ()))
         rows = []

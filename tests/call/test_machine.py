@@ -29,7 +29,15 @@ from call.script import (
     talking,
     words,
 )
-from trunkline.call.actions import EndCall, OpenModel, RunTool, TakeModel, ToCaller, ToModel
+from trunkline.call.actions import (
+    EndCall,
+    MeterUse,
+    OpenModel,
+    RunTool,
+    TakeModel,
+    ToCaller,
+    ToModel,
+)
 from trunkline.call.events import ModelOpened, StreamStarted, ToolReturned
 from trunkline.call.machine import Call
 from trunkline.call.phases import Phase
@@ -80,7 +88,7 @@ def greeting(script: Script, desk: Agent) -> None:
     script >> delta("r1", "i1", audio(600)) << sent(audio(600)) << marked("m1")
     script >> words("r1", "i1", "Trunk Lane, hello.")
     script >> item_done("r1", "i1")
-    script >> done("r1", tokens=(50, 20))
+    script >> done("r1", tokens=(50, 20)) << MeterUse(70, None)
     script.wait(0.65)
     (
         script
@@ -98,7 +106,7 @@ def slow_look_up(script: Script) -> None:
     script >> calls("r2", "c1", "look_up", '{"day": "Monday"}')
     script << facts.ToolCalled("c1", "look_up", '{"day": "Monday"}')
     script << RunTool("c1", "look_up", '{"day": "Monday"}')
-    script >> done("r2", tokens=(80, 10))
+    script >> done("r2", tokens=(80, 10)) << MeterUse
     script >> server.TranscriptionCompleted("caller_1", 0, "Are you open on Monday?")
     script << facts.CallerSaid("caller_1", "Are you open on Monday?")
     script.wait(1.0) << sent(audio(300)) << marked("m2")
@@ -114,7 +122,7 @@ def barge_in(script: Script) -> None:
     script >> delta("r3", "i3", audio(1000)) << sent(audio(1000)) << marked("m3")
     script >> words("r3", "i3", "Yes, we are open from nine to five.")
     script >> item_done("r3", "i3")
-    script >> done("r3", tokens=(120, 60))
+    script >> done("r3", tokens=(120, 60)) << MeterUse
     script.wait(0.5)
     script >> speaks() << SendClear(SID) << client.TruncateItem("i3", 0, 500)
     script << facts.BargedIn("i3", 500, 500)
@@ -136,7 +144,7 @@ def handoff_and_goodbye(script: Script) -> None:
     script >> words("r5", "i5", "Goodbye.")
     script >> calls("r5", "c3", "end_call") << facts.ToolCalled << facts.ToolFinished
     script << client.CreateItem
-    script >> done("r5", tokens=(10, 5))
+    script >> done("r5", tokens=(10, 5)) << MeterUse
     script.wait(0.5)
     script >> echo("m4") << facts.AgentSaid("i5", "clinic", "Goodbye.", "Goodbye.", 500, 500)
     script << facts.CallEnded(

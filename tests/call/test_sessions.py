@@ -32,6 +32,8 @@ from trunkline.call.actions import (
     BlameModel,
     DropModel,
     EndCall,
+    MeterLimit,
+    MeterUse,
     Note,
     NoteName,
     OpenModel,
@@ -275,7 +277,32 @@ def test_tokens_are_summed() -> None:
     """Each response's usage is noted, and their sum stands in the last fact."""
     script = talking()
     script.see(created("r1"))
-    script >> done("r1", tokens=(30, 12)) << Note(NoteName.TOKENS, Kind.AUDIO_IN, 30.0)
-    script << Note(NoteName.TOKENS, Kind.AUDIO_OUT, 12.0)
+    script >> done("r1", tokens=(30, 12)) << MeterUse(42, None)
+    (
+        script
+        << Note(NoteName.TOKENS, Kind.AUDIO_IN, 30.0)
+        << Note(NoteName.TOKENS, Kind.AUDIO_OUT, 12.0)
+    )
     script.see(created("r2"), done("r2", tokens=(40, 1)))
     script >> stop() << facts.CallEnded(Outcome.CALLER_ENDED, "stop", 0, 70, 13) << EndCall
+
+
+def test_the_model_s_word_on_its_tokens_is_passed_on() -> None:
+    """That on its requests is not: nobody asks."""
+    script = talking()
+    tokens = server.RateLimit("tokens", 50_000, 49_000, 1.2)
+    script >> server.RateLimitsUpdated([server.RateLimit("requests", 10, 0, 6.0), tokens])
+    script << MeterLimit(50_000, 49_000, 1.2)
+
+
+def test_what_a_response_took_is_told_with_its_distance_from_the_last() -> None:
+    """Of one session: the next one begins anew, perhaps with another model."""
+    script = talking()
+    script.see(created("r1"))
+    script >> done("r1", tokens=(30, 12)) << MeterUse(42, None) << Note << Note
+    script.wait(1.5)
+    script.see(created("r2"))
+    script >> done("r2", tokens=(40, 10)) << MeterUse(50, 1.5) << Note << Note
+    script.see(ModelLost("closed"), ModelOpened("new", "model-2", 300), server.SessionUpdated(VIEW))
+    script.see(created("r3"))
+    script >> done("r3", tokens=(50, 10)) << MeterUse(60, None) << Note << Note

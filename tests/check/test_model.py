@@ -19,7 +19,7 @@ agents:
   desk:
     instructions: Answer.
     models:
-      - {name: gpt-realtime-2.1, url: "URL"}
+      - {name: gpt-realtime-2.1, url: "URL", sessions_max: 40}
       - {name: no-such-model, url: "URL"}
       - {name: gpt-realtime-2.1, url: "URL", key_env: OTHER_KEY}
   second: {instructions: Answer.}
@@ -47,6 +47,7 @@ async def test_every_model_that_an_agent_names_is_asked(tmp_path: Path) -> None:
         items = await check_models(read(given, None)[0])
     assert [item.status for item in items] == [Status.OK, Status.FAIL, Status.FAIL]
     text = whys(items)
+    assert "opened and closed; of 40 sessions at once 38 are for calls" in text
     assert "no-such-model by TRUNKLINE_REALTIME_API_KEY: model_not_found" in text
     assert "gpt-realtime-2.1 by OTHER_KEY: invalid_api_key" in text
     assert "sk-wrong" not in text

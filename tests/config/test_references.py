@@ -87,6 +87,21 @@ def test_a_name_that_leads_nowhere(place: str, value: object, finding: str) -> N
     assert finding in found
 
 
+def test_a_key_has_one_limit() -> None:
+    """Two agents that use it may not say two; another key, URL or model is another thing."""
+    root, one = whole(), {"name": "one", "sessions_max": 40}
+    root["agents"]["desk"]["models"] = [one, {"name": "two", "sessions_max": 5}]
+    root["agents"]["billing"]["models"] = [
+        {"name": "one"},
+        one,
+        {**one, "key_env": "KEY", "sessions_max": 3},
+        {**one, "key_header": "authorization", "sessions_max": 41},
+    ]
+    (finding,) = unresolved(root)
+    assert finding.startswith("agents.billing.models[3].sessions_max: agent desk has 40 for this")
+    assert finding.endswith("expected the same number, or none")
+
+
 @pytest.mark.parametrize(
     "root",
     [

@@ -5,7 +5,7 @@ import pydantic
 import pytest
 
 from trunkline.call import plan
-from trunkline.config import schema
+from trunkline.config import parts, schema
 from trunkline.config.schema import Config
 from trunkline.wire.realtime import session
 
@@ -99,14 +99,14 @@ def test_limits_are_the_calls_own() -> None:
 def test_what_the_protocol_bounds_is_bounded_here() -> None:
     """A value that the model would refuse in a call is refused when the file is read."""
     for detection, record in (
-        (schema.ServerVad, session.ServerVad),
-        (schema.SemanticVad, session.SemanticVad),
+        (parts.ServerVad, session.ServerVad),
+        (parts.SemanticVad, session.SemanticVad),
     ):
         known = set(record.__struct_fields__) | {"type"}
         assert set(detection.model_fields) <= known
     for wrong in ({"threshold": 1.1}, {"idle_timeout_ms": 4999}, {"prefix_padding_ms": -1}):
         with pytest.raises(pydantic.ValidationError):
-            schema.ServerVad.model_validate({"type": "server_vad"} | wrong)
+            parts.ServerVad.model_validate({"type": "server_vad"} | wrong)
     with pytest.raises(pydantic.ValidationError):
         config(agents={"desk": {"instructions": "Answer.", "max_output_tokens": 4097}})
 
@@ -134,11 +134,11 @@ def test_every_key_is_described() -> None:
             assert field.description, f"{model.__name__}.{name}"
 
 
-def _parts() -> list[type[schema.Part]]:
+def _parts() -> list[type[parts.Part]]:
     return [
         value
         for value in vars(schema).values()
-        if isinstance(value, type) and issubclass(value, schema.Part) and value is not schema.Part
+        if isinstance(value, type) and issubclass(value, parts.Part) and value is not parts.Part
     ]
 
 

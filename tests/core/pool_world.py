@@ -45,6 +45,8 @@ class World:
     actions: list[PoolAction] = field(default_factory=list)
     ended: bool = False
     waiters: int = 0
+    room_left: int = 0
+    """Idle sessions after the last step: they stay, whatever callers take elsewhere."""
 
     def __post_init__(self) -> None:
         self.pool = Pool(self.limits)
@@ -165,6 +167,10 @@ class World:
         assert counts.waiting == len(self.waiting) <= self.limits.waiters_max
         living = counts.opening + counts.idle + counts.lent + counts.closing
         assert living <= self.limits.sessions_max
+        if self.limits.warm_within is not None and counts.idle:
+            callers = counts.lent + counts.closing
+            assert counts.idle <= max(self.limits.warm_within - callers, self.room_left)
+        self.room_left = counts.idle
         assert not (self.idle and self.waiting), "nobody waits beside an idle session"
         assert not (self.ended and (self.opening or self.idle or self.waiting))
         due = self.pool.deadline()
@@ -182,6 +188,7 @@ def random_limits(rng: random.Random) -> PoolLimits:
         size=size,
         opening_max=rng.randint(1, 6),
         sessions_max=size + rng.randint(1, 10),
+        warm_within=rng.choice([None, rng.randint(1, 10)]),
         waiters_max=rng.randint(1, 6),
         patience_s=rng.choice([0.0, 0.05, 1.0]),
         wait_s_max=rng.choice([1.0, 10.0]),

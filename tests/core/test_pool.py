@@ -354,6 +354,28 @@ def test_a_caller_beyond_the_bounds_is_refused_at_once() -> None:
     assert world.answers[last] == Refuse(last, "pool_full")
 
 
+def test_the_pool_does_not_fill_what_the_key_allows() -> None:
+    """Callers' sessions count first, and a caller beyond the limit is served all the same."""
+    world = warm(PoolLimits(size=3, warm_within=4))
+    assert len(world.idle) == 3
+    world.want()
+    world.complete(min(world.opening))
+    assert (len(world.lent), len(world.idle)) == (1, 3)
+    for _ in range(3):
+        world.want()
+    assert (len(world.lent), len(world.idle), len(world.opening)) == (4, 0, 0)
+    world.want()
+    world.wait(0.1)
+    world.complete(min(world.opening))
+    assert (len(world.lent), len(world.idle), len(world.opening)) == (5, 0, 0)
+    for session in sorted(world.lent)[:2]:
+        world.give_back(session, clean=True)
+    assert (len(world.lent), len(world.idle), len(world.closing)) == (3, 0, 2)
+    for session in sorted(world.closing):
+        world.finish_close(session)
+    assert len(world.opening) == 1
+
+
 def test_a_caller_is_refused_after_ten_seconds() -> None:
     """Openings that never answer do not hold a caller."""
     world = World(PoolLimits())

@@ -15,6 +15,7 @@ from trunkline.core.slots import (
     Bounds,
     Full,
     FullReason,
+    ModelLimit,
     PodSlots,
     Reserved,
     Standing,
@@ -322,6 +323,74 @@ def test_the_newest_version_s_limits_count() -> None:
     assert isinstance(slots.reserve(TWO, E1, 0.0, bounds=same), Reserved)
 
 
+# Whose model they use.
+
+FOR_ONE, NEXT_MODEL = ModelLimit("a", 1), ModelLimit("b", 1)
+BOTH = [FOR_ONE, NEXT_MODEL]
+
+
+def model_of(answer: Reserved | Full) -> str:
+    """Where the call counts."""
+    assert isinstance(answer, Reserved)
+    return answer.model
+
+
+def test_a_call_takes_the_first_model_that_has_room() -> None:
+    """And if none has, it gets no slot; one that ends makes room."""
+    slots = PodSlots(9)
+    assert model_of(slots.reserve(ONE, E1, 0.0, models=BOTH)) == "a"
+    assert model_of(slots.reserve(TWO, E1, 0.0, models=BOTH)) == "b"
+    assert slots.reserve(THREE, E1, 0.0, models=BOTH) == Full(FullReason.MODEL_FULL)
+    assert model_of(slots.reserve(THREE, E1, 0.0)) == ""
+    slots.release(ONE)
+    assert model_of(slots.reserve(CallSid("CA4"), E1, 0.0, models=BOTH)) == "a"
+
+
+def test_a_list_on_which_no_model_is_left_has_no_room() -> None:
+    """Whoever asks has struck them out."""
+    assert PodSlots(9).reserve(ONE, E1, 0.0, models=[]) == Full(FullReason.MODEL_FULL)
+
+
+def test_a_call_that_has_its_slot_keeps_it_and_its_model() -> None:
+    """A resume: its model is full by then, or was struck out."""
+    slots = PodSlots(9)
+    slots.reserve(ONE, E1, 0.0, models=BOTH)
+    slots.bind(ONE, E1, 1.0)
+    assert model_of(slots.reserve(ONE, E2, 2.0, models=[])) == "a"
+    assert model_of(slots.reserve(ONE, E3, 3.0, models=[NEXT_MODEL])) == "a"
+
+
+def test_a_call_counts_where_its_session_is() -> None:
+    """A model that failed gives its calls to the next one, whatever that one's limit."""
+    slots = PodSlots(9)
+    slots.reserve(ONE, E1, 0.0, models=BOTH)
+    slots.reserve(TWO, E1, 0.0, models=BOTH)
+    slots.move(ONE, "b")
+    slots.move(THREE, "b")
+    assert (slots.held_of(model="a"), slots.held_of(model="b")) == (0, 2)
+    assert model_of(slots.reserve(THREE, E1, 0.0, models=BOTH)) == "a"
+
+
+def test_the_pod_s_cap_is_wider_than_a_model_and_a_model_than_a_vertical() -> None:
+    """Of several limits the widest is named."""
+    slots, bounds = PodSlots(2), replace(DENTIST, vertical_calls_max=1)
+    slots.reserve(ONE, E1, 0.0, bounds=bounds, models=[FOR_ONE])
+    refused = slots.reserve(TWO, E1, 0.0, bounds=bounds, models=[FOR_ONE])
+    assert refused == Full(FullReason.MODEL_FULL)
+    slots.reserve(TWO, E1, 0.0)
+    assert slots.reserve(THREE, E1, 0.0, models=[FOR_ONE]) == Full(FullReason.CAP)
+
+
+def test_the_newest_version_s_limit_of_a_model_counts() -> None:
+    """As of a tenant."""
+    slots = PodSlots(9)
+    slots.reserve(ONE, E1, 0.0, bounds=Bounds(2), models=[FOR_ONE])
+    older = [ModelLimit("a", 5)]
+    refused = slots.reserve(TWO, E1, 0.0, bounds=Bounds(1), models=older)
+    assert refused == Full(FullReason.MODEL_FULL)
+    assert model_of(slots.reserve(TWO, E1, 0.0, bounds=Bounds(2), models=older)) == "a"
+
+
 limits = st.sampled_from([None, 0, 1, 2, 3])
 
 
@@ -333,12 +402,14 @@ class Held:
     vertical: str
     direction: Direction
     over_at: float | None
+    model: str
 
 
 class LimitHistories(RuleBasedStateMachine):
-    """Long histories of two verticals with two tenants each, whose limits change."""
+    """Long histories of two verticals with two tenants each, and two models; limits change."""
 
     CALLS_MAX = 6
+    MODELS = ("m1", "m2")
     VERTICAL_OF: ClassVar = {"": "", "a1": "a", "a2": "a", "b1": "b", "b2": "b"}
 
     def __init__(self) -> None:
@@ -348,6 +419,7 @@ class LimitHistories(RuleBasedStateMachine):
         self.held: dict[CallSid, Held] = {}
         self.verticals: dict[str, tuple[int, int | None]] = {}
         self.tenants: dict[str, tuple[int, int | None, int | None]] = {}
+        self.models: dict[str, tuple[int, int | None]] = {}
 
     def count(self, **of: str) -> int:
         """Held calls with these values."""
@@ -356,19 +428,31 @@ class LimitHistories(RuleBasedStateMachine):
             for held in self.held.values()
         )
 
-    def learn(self, bounds: Bounds) -> None:
+    def learn(self, bounds: Bounds, models: list[ModelLimit]) -> None:
         """The newest version's limits stay."""
         version = bounds.version
+        for limit in models:
+            if version >= self.models.get(limit.model, (0,))[0]:
+                self.models[limit.model] = (version, limit.calls_max)
         if bounds.vertical and version >= self.verticals.get(bounds.vertical, (0,))[0]:
             self.verticals[bounds.vertical] = (version, bounds.vertical_calls_max)
         if bounds.tenant and version >= self.tenants.get(bounds.tenant, (0,))[0]:
             placed = bounds.outbound_calls_max
             self.tenants[bounds.tenant] = (version, bounds.tenant_calls_max, placed)
 
-    def reasons(self, tenant: str, direction: str) -> list[FullReason]:
+    def with_room(self, models: list[ModelLimit]) -> list[str]:
+        """Those that may have one more call, in their order."""
+        most = {limit.model: self.models[limit.model][1] for limit in models}
+        return [
+            model for model, top in most.items() if top is None or self.count(model=model) < top
+        ]
+
+    def reasons(self, tenant: str, direction: str, models: list[ModelLimit]) -> list[FullReason]:
         """Every limit that a further call would break, the widest first."""
         vertical = self.VERTICAL_OF[tenant]
         found = [FullReason.CAP] if len(self.held) >= self.CALLS_MAX else []
+        if not self.with_room(models):
+            found.append(FullReason.MODEL_FULL)
         if vertical:
             most = self.verticals[vertical][1]
             if most is not None and self.count(vertical=vertical) >= most:
@@ -389,6 +473,11 @@ class LimitHistories(RuleBasedStateMachine):
         outbound=st.booleans(),
         version=st.integers(1, 4),
         most=st.tuples(limits, limits, limits),
+        models=st.lists(
+            st.builds(ModelLimit, st.sampled_from(MODELS), limits),
+            max_size=2,
+            unique_by=lambda limit: limit.model,
+        ),
     )
     def reserve(
         self,
@@ -398,25 +487,38 @@ class LimitHistories(RuleBasedStateMachine):
         outbound: bool,  # noqa: FBT001 - drawn by its name
         version: int,
         most: tuple[int | None, int | None, int | None],
+        models: list[ModelLimit],
     ) -> None:
         """A webhook under some version of the file."""
         call, vertical = CallSid(f"CA{number}"), self.VERTICAL_OF[tenant]
         direction: Direction = "outbound" if outbound else "inbound"
         bounds = Bounds(version, tenant, vertical, *most)
-        self.learn(bounds)
-        reasons = self.reasons(tenant, direction)
-        answer = self.slots.reserve(call, epoch, self.now, direction=direction, bounds=bounds)
+        self.learn(bounds, models)
+        reasons = self.reasons(tenant, direction, models)
+        answer = self.slots.reserve(
+            call, epoch, self.now, direction=direction, bounds=bounds, models=models
+        )
         if call in self.held:
             assert isinstance(answer, Reserved)
             assert not answer.first
+            assert answer.model == self.held[call].model
             if self.held[call].over_at is not None:  # At most; the other machine is about when.
                 self.held[call].over_at = self.now + INBOUND_HOLD_S
         elif reasons:
             assert answer == Full(reasons[0])
         else:
             assert isinstance(answer, Reserved)
+            assert answer.model == self.with_room(models)[0]
             over_at = self.now + INBOUND_HOLD_S
-            self.held[call] = Held(tenant, vertical, direction, over_at)
+            self.held[call] = Held(tenant, vertical, direction, over_at, answer.model)
+
+    @rule(number=st.integers(1, 12), model=st.sampled_from(MODELS))
+    def move(self, number: int, model: str) -> None:
+        """A session is another model's, whether it has room or not."""
+        call = CallSid(f"CA{number}")
+        self.slots.move(call, model)
+        if call in self.held:
+            self.held[call].model = model
 
     @rule(number=st.integers(1, 12))
     def bind(self, number: int) -> None:
@@ -450,6 +552,8 @@ class LimitHistories(RuleBasedStateMachine):
             assert placed == self.count(tenant=tenant, direction="outbound")
         for vertical in ("a", "b"):
             assert self.slots.held_of(vertical=vertical) == self.count(vertical=vertical)
+        for model in self.MODELS:
+            assert self.slots.held_of(model=model) == self.count(model=model)
 
     def teardown(self) -> None:
         """Every call ends: nothing is left, and every limit is free again."""

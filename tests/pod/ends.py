@@ -123,6 +123,9 @@ class Door:
         self.given = self.asked = 0
         self.released: list[bool] = []
         self.blamed: list[str] = []
+        self.told: list[tuple[int, int, float]] = []
+        self.used: list[tuple[int, float | None]] = []
+        self.has_tokens = True
 
     async def acquire(self) -> Acquired:
         """The session, once the door is open."""
@@ -137,6 +140,19 @@ class Door:
         """Note what for."""
         del begun_at
         self.blamed.append(reason)
+
+    def tokens_told(self, limit: int, remaining: int, reset_s: float) -> None:
+        """Note it."""
+        self.told.append((limit, remaining, reset_s))
+
+    def tokens_used(self, tokens: int, apart_s: float | None) -> None:
+        """Note it."""
+        self.used.append((tokens, apart_s))
+
+    def has_room(self, calls: int) -> bool:
+        """As the test says."""
+        del calls
+        return self.has_tokens
 
     def release(self, session: ModelSession, *, clean: bool) -> None:
         """Note whether it came back clean."""

@@ -14,7 +14,7 @@ from trunkline.call.plan import CallPlan, Limits
 from trunkline.core import facts, tickets
 from trunkline.core.facts import CallEnded, Fact
 from trunkline.core.ids import CallSid, StreamSid
-from trunkline.core.slots import NOBODYS, Bounds, PodSlots
+from trunkline.core.slots import NOBODYS, Bounds, ModelLimit, PodSlots
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity
 from trunkline.pod.carrier_facts import CarrierFacts
@@ -37,21 +37,35 @@ class Book:
 
     hook = None
 
-    def __init__(self, call_plan: CallPlan, bounds: Bounds = NOBODYS) -> None:
+    def __init__(
+        self,
+        call_plan: CallPlan,
+        bounds: Bounds = NOBODYS,
+        models: tuple[ModelLimit, ...] = (ModelLimit("m"),),
+    ) -> None:
         self.plan = call_plan
         self.bounds = bounds
+        self.models = models
 
     def line(self, number: str) -> Line | None:
         """Only our number is answered."""
         if number != NUMBER:
             return None
         overflow = Overflow("dial", "+15550100021")
-        return Line(number, "desk", "clinic", "health", overflow, bounds=self.bounds)
+        return Line(
+            number,
+            "desk",
+            "clinic",
+            "health",
+            overflow,
+            bounds=self.bounds,
+            models=self.models,
+        )
 
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
         """The same plan for every call."""
-        del line, variables
-        return Prepared(self.plan, {}, ("m",))
+        del variables
+        return Prepared(self.plan, {}, tuple(limit.model for limit in line.models))
 
 
 def voice(
@@ -106,6 +120,8 @@ class Office:
     tasks: asyncio.TaskGroup
     directory: Book
     """The present one; a test may put another in its place."""
+    doors: Mapping[str, Door]
+    """By model, in the order of the list; `door` is the first."""
     sockets: list[Socket] = field(default_factory=list)
 
     async def ring(self, call: CallSid) -> Answer:
@@ -181,6 +197,7 @@ async def office(
     limits: Limits | None = None,
     later: list[float] | None = None,
     bounds: Bounds = NOBODYS,
+    models: tuple[ModelLimit, ...] = (ModelLimit("m"),),
 ) -> AsyncIterator[Office]:
     """At its end every call is ended, and nothing of any may be left.
 
@@ -189,17 +206,19 @@ async def office(
     loop = asyncio.get_running_loop()
     journal, book, door, tools = FailingJournal(), FailingBook(), Door(), Tools()
     around, slots = surroundings(journal, book), PodSlots(calls_max)
-    directory = Book(plan(limits=limits), bounds)
+    directory = Book(plan(limits=limits), bounds, models)
+    doors = {limit.model: door if limit is models[0] else Door() for limit in models}
     async with asyncio.timeout(4 * SOON_S), asyncio.TaskGroup() as lasting:
         lasting.create_task(around.recorder.run(), name="recorder")
         carrier = CarrierFacts(book, get_logger(), lambda: journal.now_ms)
         lasting.create_task(carrier.run(), name="carrier facts")
         async with asyncio.TaskGroup() as passing:
-            calls = Calls(slots, around, doors={"m": door}, toolbox=lambda _: tools, tasks=passing)
+            calls = Calls(slots, around, doors=doors, toolbox=lambda _: tools, tasks=passing)
             desk = Desk(
                 ME,
                 calls,
                 slots,
+                doors=doors,
                 key=KEY,
                 directory=lambda: here.directory,
                 journal=journal,
@@ -211,7 +230,7 @@ async def office(
                 now=lambda: loop.time() + sum(later or ()),
             )
             here = Office(
-                desk, calls, slots, journal, book, door, tools, around, lasting, directory
+                desk, calls, slots, journal, book, door, tools, around, lasting, directory, doors
             )
             try:
                 yield here

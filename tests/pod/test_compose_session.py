@@ -3,7 +3,8 @@
 import msgspec
 from msgspec import UNSET
 
-from trunkline.config.schema import Agent, SemanticVad, ServerVad
+from trunkline.config.parts import SemanticVad, ServerVad
+from trunkline.config.schema import Agent
 from trunkline.pod.compose_session import session_of
 from trunkline.wire.realtime import session
 

@@ -10,7 +10,7 @@ from pod.office import FIRST, KEY, NEXT_STREAM, SECOND, THIRD, Answer, Book, off
 from trunkline.core import tickets
 from trunkline.core.facts import CallOverflowed, CallResumed, Outcome
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName, StreamSid
-from trunkline.core.slots import Bounds
+from trunkline.core.slots import Bounds, ModelLimit
 from trunkline.core.tickets import ResumeToken
 from trunkline.pod.calls import RESUMES_MAX
 from trunkline.pod.desk import WAIT_S_MAX, WAITING_MAX
@@ -174,6 +174,58 @@ async def test_a_call_beyond_its_tenant_s_limit_overflows() -> None:
         here.hang_up(FIRST, socket, NEXT_STREAM)
         await here.until_empty()
         assert (await here.ring(THIRD)).verbs == ["Connect", "Redirect"]
+
+
+async def test_a_call_beyond_what_its_models_can_do_overflows() -> None:
+    """The first model's key is full, then the next one's tokens run out; who is there goes on."""
+    async with office(models=(ModelLimit("a", 1), ModelLimit("b", 9))) as here:
+        answer = await here.ring(FIRST)
+        first = here.start(FIRST)
+        await here.ring(SECOND)
+        second = here.start(SECOND)
+        a, b = here.doors.values()
+        await until(lambda: bool(a.given and b.given))
+        b.has_tokens = False
+        assert (await here.ring(THIRD)).verbs == ["Dial"]
+        assert (await here.end(THIRD)).reason == "model_full"
+        assert CallOverflowed("model_full", "dial") in await here.facts(THIRD)
+        series = 'calls_overflowed_total{direction="inbound",reason="model_full"}'
+        assert here.counted(series) == 1
+        a.has_tokens = False
+        here.lose(FIRST, first)
+        again = await here.redirect(FIRST, answer)
+        assert again is not None
+        assert again.verbs == ["Connect", "Redirect"]
+        here.hang_up(FIRST, here.start(FIRST, NEXT_STREAM), NEXT_STREAM)
+        here.hang_up(SECOND, second)
+        await here.until_empty()
+
+
+async def test_a_call_counts_with_the_model_that_answers_it() -> None:
+    """The one it was let in for refuses: the next one gives the session."""
+    async with office(models=(ModelLimit("a"), ModelLimit("b"))) as here:
+        here.door.refusal = "invalid_api_key"
+        await here.ring(FIRST)
+        assert here.slots.held_of(model="a") == 1
+        socket = here.start(FIRST)
+        await until(lambda: here.slots.held_of(model="b") == 1)
+        assert here.slots.held_of(model="a") == 0
+        here.hang_up(FIRST, socket)
+        await here.until_empty()
+
+
+async def test_a_slot_that_was_gone_when_the_journal_answered_is_asked_for_again() -> None:
+    """Somebody else had it by then: the call overflows."""
+    async with office(models=(ModelLimit("m", 1),)) as here:
+        here.journal.gate.clear()
+        first = here.tasks.create_task(here.ring(FIRST))
+        await until(lambda: here.slots.held == 1)
+        here.slots.release(FIRST)
+        here.slots.reserve(SECOND, Epoch(1), 0.0, models=[ModelLimit("m", 1)])
+        here.journal.gate.set()
+        assert (await first).verbs == ["Dial"]
+        assert (await here.end(FIRST)).reason == "model_full"
+        here.slots.release(SECOND)
 
 
 async def test_a_call_has_one_directory_from_its_webhook_to_its_plan() -> None:

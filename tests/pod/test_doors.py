@@ -47,6 +47,17 @@ async def test_a_model_that_appears_has_a_door() -> None:
     assert len(doors) == 2
 
 
+async def test_a_door_that_stays_takes_the_bounds_of_the_new_one() -> None:
+    """More of the key's sessions are its to warm."""
+    first = Door(OneModel(), PoolLimits(size=2, warm_within=1), "a")
+    doors = Doors({"a": first})
+    async with kept(doors):
+        await until(lambda: has_a_session(first))
+        doors.want({"a": Door(OneModel(), PoolLimits(size=2), "a")})
+        assert doors["a"] is first
+        await until(lambda: first.statistics()[State.IDLE] == 2)
+
+
 async def test_a_model_that_is_gone_is_kept_while_a_call_uses_it() -> None:
     """Then its door is closed, and its session with it."""
     old = door("a")

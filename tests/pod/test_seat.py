@@ -6,7 +6,7 @@ import pytest
 
 from call.script import VIEW, agent
 from pod.ends import Door, until
-from trunkline.call.actions import OpenModel
+from trunkline.call.actions import MeterLimit, MeterUse, OpenModel
 from trunkline.call.events import Event, ModelAway, ModelLost, ModelOpened
 from trunkline.pod.seat import REFUSED_MODEL_MESSAGES_MAX, ModelSeat
 from trunkline.telemetry.metrics import Metrics
@@ -18,11 +18,18 @@ pytestmark = pytest.mark.anyio
 class Room:
     """A seat, its doors, and what its call was told."""
 
-    def __init__(self, *doors: Door) -> None:
+    def __init__(self, *doors: Door, first: int = 0) -> None:
         self.doors = doors or (Door(),)
         self.events: list[Event] = []
         self.metrics = Metrics()
-        self.seat = ModelSeat(self.doors, self.metrics, self.events.append)
+        self.places: list[int] = []
+        self.seat = ModelSeat(
+            self.doors,
+            self.metrics,
+            self.events.append,
+            first=first,
+            on_seated=self.places.append,
+        )
 
     async def opened(self, *, skip: bool = False) -> None:
         await self.seat.search(OpenModel(skip=skip))
@@ -125,3 +132,31 @@ async def test_a_hopeless_search_is_told_and_goes_on() -> None:
         door.refusal = None
     assert isinstance(room.events[-1], ModelOpened)
     room.seat.leave()
+
+
+async def test_the_first_search_begins_where_there_is_room() -> None:
+    """Each session's place is told when it sits down."""
+    room = Room(Door(), Door(), first=1)
+    await room.opened()
+    assert room.places == []
+    room.seat.take()
+    await room.opened(skip=True)
+    room.seat.take()
+    assert room.places == [1, 0]
+    assert [door.given for door in room.doors] == [1, 1]
+    room.seat.leave()
+
+
+async def test_what_a_model_says_of_its_tokens_is_told_to_its_door() -> None:
+    """The one whose session sits there, or sat there last."""
+    room = Room(Door(), Door(), first=1)
+    await room.opened()
+    room.seat.take()
+    room.seat.meter(MeterLimit(1000, 400, 36.0))
+    room.seat.meter(MeterUse(60, None))
+    room.seat.drop()
+    room.seat.meter(MeterUse(70, 2.0))
+    first, second = room.doors
+    assert (first.told, first.used) == ([], [])
+    assert second.told == [(1000, 400, 36.0)]
+    assert second.used == [(60, None), (70, 2.0)]

@@ -53,6 +53,26 @@ class BlameModel:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterLimit:
+    """The model's word on the tokens of a minute: let whoever lets calls in know."""
+
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeterUse:
+    """A response has taken so many tokens of the present model's minute.
+
+    `apart_s`: since the one before it; None: it is the session's first.
+    """
+
+    tokens: int
+    apart_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunTool:
     """Run a tool of the pod's: `ToolReturned` will answer, whatever happens."""
 
@@ -123,6 +143,8 @@ Action = (
     | TakeModel
     | DropModel
     | BlameModel
+    | MeterLimit
+    | MeterUse
     | RunTool
     | CancelTool
     | Record

@@ -3,11 +3,13 @@
 from typing import Final, assert_never
 
 from trunkline.call import away, endings, rollover, streams, turns, wording
+from trunkline.call.actions import MeterLimit
 from trunkline.call.events import ModelAway, ModelLost, ModelOpened
 from trunkline.call.phases import Phase
 from trunkline.call.state import Relief, State
 from trunkline.call.timers import Timer
 from trunkline.core import facts
+from trunkline.core.capacity import TOKENS
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.session import Session
 
@@ -48,7 +50,6 @@ _Told = (
     | server.ItemDeleted
     | server.ItemRetrieved
     | server.ItemTruncated
-    | server.RateLimitsUpdated
     | server.TranscriptionDelta
 )
 """What changes nothing for a call."""
@@ -146,7 +147,7 @@ def _ready(s: State) -> None:
     """The settings hold: let the model hear what it missed, and greet, or go on."""
     s.timers.cancel(Timer.SETTINGS)
     s.to(Phase.TALKING)
-    s.has_model, s.refusals = True, 0
+    s.has_model, s.refusals, s.used_at = True, 0, None
     s.timers.set(Timer.ROLLOVER, s.session_made_at + s.plan.limits.rollover_s)
     if s.plan.limits.probe_s is not None:
         s.timers.set(Timer.PROBE, s.now + s.plan.limits.probe_s)
@@ -178,6 +179,10 @@ def _conversing(s: State, event: server.FromServer) -> None:
         _of_caller(s, event)
     elif isinstance(event, _SignOfLife):
         s.responses.touched = s.now
+    elif isinstance(event, server.RateLimitsUpdated):
+        for limit in event.rate_limits:
+            if limit.name == TOKENS:
+                s.do(MeterLimit(limit.limit, limit.remaining, limit.reset_seconds))
     elif not isinstance(event, _Told):
         _of_session(s, event)
 

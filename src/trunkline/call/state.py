@@ -148,6 +148,8 @@ class State:
     turns: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    used_at: float | None = None
+    """When the session's last response was over that said what it took."""
 
     def do(self, *actions: Action) -> None:
         """Answer the present event with these, after those before."""

@@ -6,7 +6,7 @@ from typing import Final, Literal
 from msgspec import UNSET
 
 from trunkline.call import away, endings, faults, owed, rollover, tooling, usage
-from trunkline.call.actions import BlameModel, NoteName
+from trunkline.call.actions import BlameModel, MeterUse, NoteName
 from trunkline.call.phases import Line, Phase
 from trunkline.call.state import Owed, State
 from trunkline.call.timers import Timer
@@ -131,7 +131,11 @@ def response_done(s: State, response: server.Response) -> None:
 
 
 def _count_tokens(s: State, used: server.Usage) -> None:
-    for kind, count in usage.kinds(used).items():
+    counts = usage.kinds(used)
+    apart_s = None if s.used_at is None else s.now - s.used_at
+    s.do(MeterUse(sum(counts.values()), apart_s))
+    s.used_at = s.now
+    for kind, count in counts.items():
         s.note(NoteName.TOKENS, kind, float(count))
         if kind.is_output:
             s.output_tokens += count

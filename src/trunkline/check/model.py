@@ -10,6 +10,8 @@ from pydantic import SecretStr
 from trunkline.adapters.realtime_socket import RealtimeDoor
 from trunkline.check.ground import Ground
 from trunkline.check.items import Item, fail, ok, warn
+from trunkline.config.parts import Model
+from trunkline.core import capacity
 from trunkline.errors import ModelError, SettingsError
 
 MODELS_MAX: Final = 16
@@ -40,6 +42,7 @@ class _Asked:
     key: SecretStr
     key_name: str
     header: Literal["bearer", "api-key"]
+    sessions_max: int | None = None
 
 
 async def check_models(ground: Ground) -> list[Item]:
@@ -59,20 +62,26 @@ def _models(ground: Ground) -> list[_Asked]:
     settings, found = ground.settings, dict[tuple[str, str, str], _Asked]()
     if settings is None or ground.file is None:
         return []
-    usual, usual_name = settings.realtime_api_key, "TRUNKLINE_REALTIME_API_KEY"
     for agent in ground.file.config.agents.values():
-        if not agent.models and usual is not None:
-            name, url = settings.realtime_model, settings.realtime_url
-            found[(name, url, usual_name)] = _Asked(name, url, usual, usual_name, "bearer")
-        for model in agent.models:
-            key = usual if model.key_env is None else ground.named.get(model.key_env)
+        for model in agent.models or (Model.model_construct(name=settings.realtime_model),):
+            key_name = model.key_env or "TRUNKLINE_REALTIME_API_KEY"
+            key = settings.realtime_api_key
+            if model.key_env is not None:
+                key = ground.named.get(model.key_env)
             if key is None:
                 continue
-            url, key_name = model.url or settings.realtime_url, model.key_env or usual_name
-            header: Literal["bearer", "api-key"] = (
-                "api-key" if model.key_header == "api-key" else "bearer"
+            url = model.url or settings.realtime_url
+            asked = _Asked(
+                model.name,
+                url,
+                key,
+                key_name,
+                "api-key" if model.key_header == "api-key" else "bearer",
+                model.sessions_max,
             )
-            found[(model.name, url, key_name)] = _Asked(model.name, url, key, key_name, header)
+            before = found.get((model.name, url, key_name))
+            if before is None or before.sessions_max is None:
+                found[(model.name, url, key_name)] = asked
     return list(found.values())
 
 
@@ -89,4 +98,12 @@ async def _ask(model: _Asked) -> Item:
             return fail("model", f"{what}: {reason}", REMEDIES[reason])
         return warn("model", f"{what}: {reason}", "this may pass: check again in a minute")
     await session.close()
-    return ok("model", f"{what}: a session was opened and closed")
+    return ok("model", f"{what}: a session was opened and closed{_limit(model)}")
+
+
+def _limit(model: _Asked) -> str:
+    """What the file says of its key, and what follows for calls."""
+    most = model.sessions_max
+    if most is None:
+        return ""
+    return f"; of {most} sessions at once {capacity.calls_max(most)} are for calls"

@@ -26,4 +26,9 @@ def _limits(config: Config) -> object:
             name: (each.vertical, each.calls_max, each.outbound_calls_max)
             for name, each in tenants.items()
         },
+        {
+            (model.name, model.url, model.key_env, model.sessions_max)
+            for agent in config.agents.values()
+            for model in agent.models
+        },
     )

@@ -36,6 +36,31 @@ def unresolved(root: Value) -> Iterator[Finding]:
             yield ("tools", name), "a tool of this name is built in; expected another name"
     for name, agent in agents.items():
         yield from _of_agent(name, _mapping(agent), agents, tools)
+    yield from _at_odds(agents)
+
+
+def _at_odds(agents: Mapping[str, Value]) -> Iterator[Finding]:
+    """A key has one limit, whichever agents use it: two numbers for it can't both be right."""
+    said = dict[tuple[Value, ...], tuple[str, Value]]()
+    for name, agent in agents.items():
+        for index, model in enumerate(map(_mapping, _list(_mapping(agent).get("models")))):
+            most = model.get("sessions_max")
+            if not isinstance(most, int):
+                continue
+            key = tuple(
+                str(model.get(part, usual))
+                for part, usual in (
+                    ("name", ""),
+                    ("url", None),
+                    ("key_env", None),
+                    ("key_header", "authorization"),
+                )
+            )
+            first, number = said.setdefault(key, (name, most))
+            if most != number:
+                text = f"agent {first} has {number} for this model, URL and key, which they share"
+                at = ("agents", name, "models", index, "sessions_max")
+                yield at, f"{text}; expected the same number, or none"
 
 
 def _of_agent(

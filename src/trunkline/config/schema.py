@@ -4,15 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     model_validator,
 )
 
-from trunkline.config import urls
+from trunkline.config.parts import Model, Part, SemanticVad, ServerVad, Transcription
 from trunkline.config.values import (
     ANYONE,
     BUSY,
@@ -26,7 +24,6 @@ from trunkline.config.values import (
     HttpUrl,
     Kinds,
     LanguageTag,
-    ModelName,
     Name,
     PhoneNumber,
     Said,
@@ -41,12 +38,6 @@ from trunkline.config.values import (
 )
 from trunkline.core.kinds import DEFAULT_KINDS, Kind
 from trunkline.core.retention import Retention
-
-
-class Part(BaseModel):
-    """A mapping of the file: keys that are not named here are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Limits(Part):
@@ -113,59 +104,6 @@ class Tenant(Part):
         None,
         description="Days after which an ended call's words and numbers are erased. Not set: the "
         "vertical's.",
-    )
-
-
-class Model(Part):
-    """A realtime model, where it is, and the key to it."""
-
-    name: ModelName = Field(description="The model's name, such as gpt-realtime-2.1.")
-    url: Annotated[str, AfterValidator(urls.wss)] | None = Field(
-        None, description="Its WebSocket. Not set: TRUNKLINE_REALTIME_URL."
-    )
-    key_env: EnvName | None = Field(
-        None,
-        description="The environment variable that holds its key (or NAME_FILE a file's path). "
-        "Not set: TRUNKLINE_REALTIME_API_KEY.",
-    )
-    key_header: Literal["authorization", "api-key"] = Field(
-        "authorization", description="How the key is sent: as a bearer, or in Azure's own header."
-    )
-
-
-class ServerVad(Part):
-    """Turns end after a silence."""
-
-    type: Literal["server_vad"] = Field(description="Turns by silence.")
-    threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="How loud speech is, from 0 to 1; a noisy line needs more."
-    )
-    prefix_padding_ms: Annotated[int, Field(ge=0, le=5000)] | None = Field(
-        None, description="Audio kept from before the speech was noticed, in ms."
-    )
-    silence_duration_ms: Annotated[int, Field(ge=50, le=10_000)] | None = Field(
-        None, description="A silence of this length ends the turn, in ms."
-    )
-    idle_timeout_ms: Annotated[int, Field(ge=5000, le=30_000)] | None = Field(
-        None, description="After a silence of this length the model speaks of itself, in ms."
-    )
-
-
-class SemanticVad(Part):
-    """Turns end when the caller seems to have finished."""
-
-    type: Literal["semantic_vad"] = Field(description="Turns by meaning.")
-    eagerness: Literal["low", "medium", "high", "auto"] = Field(
-        "auto", description="How soon the model answers when it is unsure."
-    )
-
-
-class Transcription(Part):
-    """Writing down what the caller says."""
-
-    model: ModelName = Field("gpt-transcribe", description="The transcription model.")
-    prompt: Annotated[str, Field(max_length=SAID_CHARS_MAX)] | None = Field(
-        None, description="Words to expect: names, products, street names."
     )
 
 

@@ -48,6 +48,10 @@ class PoolLimits:
     sessions_max: int = 108
     """Sessions in all, closing ones included: twice the hard cap of calls (a rollover holds two)
     and the pool. Then a caller is refused, unless an opening of the pool's can still be his."""
+    warm_within: int | None = None
+    """Sessions that the key allows at once: the pool opens and keeps none for itself beyond them,
+    callers' sessions included. A caller is still served: the provider may be kinder than it says,
+    and a live call needs its next session. None: nobody knows of a limit."""
     waiters_max: int = 64
     """Callers who wait at once; then the next one is refused."""
     patience_s: float = 0.05
@@ -67,6 +71,7 @@ class PoolLimits:
         assert self.size >= 0
         assert self.opening_max >= 1
         assert self.sessions_max >= self.size + 1
+        assert self.warm_within is None or self.warm_within >= 1
         assert self.waiters_max >= 1
         assert 0 <= self.patience_s <= self.wait_s_max
         assert 0 < self.settled_s <= self.age_s_max / 2
@@ -253,7 +258,7 @@ class Pool:
             actions.append(Close(session.number))
         elif waiter is not None:
             self._give(waiter, session, now, actions)
-        elif len(self._in[State.IDLE]) < self.limits.size:
+        elif len(self._in[State.IDLE]) < self.limits.size and self._spare() >= 0:
             self._move(session, Move.KEPT)
             actions.append(Keep(session.number))
         else:
@@ -354,7 +359,12 @@ class Pool:
         missing = self.limits.size - len(self._in[State.IDLE]) - openings
         if self._proving:
             missing = min(missing, 1 - openings)
-        return max(0, min(missing, self._room()))
+        return max(0, min(missing, self._room(), self._spare()))
+
+    def _spare(self) -> int:
+        """How many sessions more the key allows; below 0 where callers have more than that."""
+        within = self.limits.warm_within
+        return self.limits.sessions_max if within is None else within - self._sessions()
 
     def _openings_of_the_pool(self) -> int:
         return sum(session.waiter is None for session in self._in[State.OPENING].values())

@@ -3,12 +3,13 @@
 A slot carries at most one call and a call holds at most one slot. Over several pods a store's
 script decides; this ledger then still binds: it is the pod's own cap when the store is away.
 
-Beside the cap, a call's vertical, tenant and direction bound it. These limits come with each
-reservation, for they belong to a version of the config file: of what was told of one vertical or
-tenant the newest version counts, whichever comes last.
+Beside the cap, a call's vertical, tenant and direction bound it, and so does what the key of its
+model allows. These limits come with each reservation, for they belong to a version of the config
+file: of what was told of one vertical, tenant or model the newest version counts, whichever comes
+last. A model is a limit of another kind: there may be a next one that has room.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -67,16 +68,29 @@ NOBODYS: Final = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
+class ModelLimit:
+    """A model that would do for a call, by the name of its URL, model and key together.
+
+    `calls_max`: how many calls its key may serve at once; None: nobody knows of a limit.
+    """
+
+    model: str
+    calls_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reserved:
     """The call has a slot. `epoch` is the highest it was asked for with; `bound` if it talks.
 
-    `first` is False for a repetition: a call that had a slot keeps it.
+    `first` is False for a repetition: a call that had a slot keeps it. `model` has the room that
+    the call takes; empty where no model was named.
     """
 
     call: CallSid
     epoch: Epoch
     bound: bool
     first: bool
+    model: str = ""
 
 
 class FullReason(StrEnum):
@@ -86,6 +100,8 @@ class FullReason(StrEnum):
     """As many calls as the pod may carry have one."""
     DRAINING = "draining"
     """The pod takes no new calls."""
+    MODEL_FULL = "model_full"
+    """No model of the agent's list has room for one more call beside those that it has."""
     VERTICAL_FULL = "vertical_full"
     """The vertical's tenants have as many calls as it may have."""
     TENANT_FULL = "tenant_full"
@@ -121,11 +137,13 @@ class _Slot:
     tenant: str
     vertical: str
     """Whose it was when the call began: a later config moves no live call."""
+    model: str
+    """Where its session is, or was last."""
 
 
 @dataclass(slots=True)
 class _Limits:
-    """What is known of one vertical or tenant, and of which version."""
+    """What is known of one vertical, tenant or model, and of which version."""
 
     version: int
     calls_max: int | None
@@ -141,6 +159,7 @@ class PodSlots:
         self._slots: dict[CallSid, _Slot] = {}
         self._verticals: dict[str, _Limits] = {}
         self._tenants: dict[str, _Limits] = {}
+        self._models: dict[str, _Limits] = {}
         """Never forgotten, so that an older version can't come back: as many as were ever named."""
         self._closed = False
 
@@ -182,12 +201,14 @@ class PodSlots:
         tenant: str | None = None,
         vertical: str | None = None,
         direction: Direction | None = None,
+        model: str | None = None,
     ) -> int:
         """Slots that are not free, of those that are asked for; None: of all."""
         return sum(
             (tenant is None or slot.tenant == tenant)
             and (vertical is None or slot.vertical == vertical)
             and (direction is None or slot.direction == direction)
+            and (model is None or slot.model == model)
             for slot in self._slots.values()
         )
 
@@ -200,6 +221,7 @@ class PodSlots:
         *,
         direction: Direction = "inbound",
         bounds: Bounds = NOBODYS,
+        models: Sequence[ModelLimit] | None = None,
     ) -> Reserved | Full:
         """A slot for the call, or why there is none.
 
@@ -207,21 +229,34 @@ class PodSlots:
         epoch takes the call's slot over, and if it has not started, gets `hold_s` of its own; so
         does a reservation whose time was over and that `expire` had not freed yet. No limit binds
         a call that has its slot, also where it was lowered since.
+
+        `models` would do, the best first: the call counts with the first that has room. An empty
+        list says that none has; None, that no model binds this call.
         """
         assert hold_s > 0
-        self._learn(bounds)
+        self._learn(bounds, models or ())
         slot = self._slots.get(call)
         if slot is not None:
             if slot.expires_at is not None and (epoch > slot.epoch or slot.expires_at <= now):
                 slot.expires_at = now + hold_s
             slot.epoch = max(epoch, slot.epoch)
-            return Reserved(call, slot.epoch, bound=slot.expires_at is None, first=False)
-        if (reason := self._refusal(direction, bounds)) is not None:
+            bound = slot.expires_at is None
+            return Reserved(call, slot.epoch, bound=bound, first=False, model=slot.model)
+        model = "" if models is None else self._with_room(models)
+        if (reason := self._refusal(direction, bounds, model)) is not None:
             return Full(reason)
-        self._slots[call] = _Slot(epoch, now + hold_s, direction, bounds.tenant, bounds.vertical)
-        return Reserved(call, epoch, bound=False, first=True)
+        assert model is not None, "else there was a reason"
+        self._slots[call] = _Slot(
+            epoch, now + hold_s, direction, bounds.tenant, bounds.vertical, model
+        )
+        return Reserved(call, epoch, bound=False, first=True, model=model)
 
-    def _learn(self, bounds: Bounds) -> None:
+    def move(self, call: CallSid, model: str) -> None:
+        """The call's session is another model's now: it counts there, whatever the limit."""
+        if (slot := self._slots.get(call)) is not None:
+            slot.model = model
+
+    def _learn(self, bounds: Bounds, models: Sequence[ModelLimit]) -> None:
         """The newest version's limits count; of one version, the last told."""
         if bounds.vertical:
             told = _Limits(bounds.version, bounds.vertical_calls_max)
@@ -229,12 +264,25 @@ class PodSlots:
         if bounds.tenant:
             told = _Limits(bounds.version, bounds.tenant_calls_max, bounds.outbound_calls_max)
             _keep_newest(self._tenants, bounds.tenant, told)
+        for limit in models:
+            _keep_newest(self._models, limit.model, _Limits(bounds.version, limit.calls_max))
 
-    def _refusal(self, direction: Direction, bounds: Bounds) -> FullReason | None:
+    def _with_room(self, models: Sequence[ModelLimit]) -> str | None:
+        """The first whose key is not at its limit."""
+        for model in (limit.model for limit in models):
+            if not _is_reached(self._models[model].calls_max, self.held_of(model=model)):
+                return model
+        return None
+
+    def _refusal(
+        self, direction: Direction, bounds: Bounds, model: str | None
+    ) -> FullReason | None:
         if self._closed:
             return FullReason.DRAINING
         if len(self._slots) >= self._calls_max:
             return FullReason.CAP
+        if model is None:
+            return FullReason.MODEL_FULL
         vertical, tenant = bounds.vertical, bounds.tenant
         if vertical and _is_reached(
             self._verticals[vertical].calls_max, self.held_of(vertical=vertical)

@@ -78,6 +78,8 @@ class LiveCall:
     """When the present epoch began, by Redis time: a ticket is issued then."""
     since: float
     """When it came, by the loop's clock."""
+    model: str = ""
+    """Which of its models has the room that it was let in for; empty: nobody asked."""
     document: str = ""
     """What its webhook was answered; a repeated one gets the same."""
     promised: bool = False
@@ -151,13 +153,16 @@ class Calls:
             return None
         if live.runner is None:
             live.answered_at = self._loop.time()
+            models = live.prepared.models
             live.runner = runner = CallRunner(
                 live.call,
                 live.prepared.plan,
-                [self._doors[model] for model in live.prepared.models],
+                [self._doors[model] for model in models],
                 self._toolbox(live),
                 self._around,
                 on_fact=lambda fact: self.heard(live, fact),
+                first_model=models.index(live.model) if live.model in models else 0,
+                on_seated=lambda place: self._slots.move(live.call, models[place]),
             )
             task = self._tasks.create_task(runner.run(), name=f"call {live.call}")
             # Not in the task itself: one that is cancelled before it began runs nothing of its own.

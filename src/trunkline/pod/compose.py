@@ -40,7 +40,7 @@ from trunkline.core.slots import Bounds
 from trunkline.errors import naming
 from trunkline.pod import builtins
 from trunkline.pod.calls import Identity
-from trunkline.pod.compose_doors import doors_of, model_id, models_of
+from trunkline.pod.compose_doors import ModelLimits, doors_of
 from trunkline.pod.compose_reload import LiveConfig, Ready
 from trunkline.pod.compose_session import session_of
 from trunkline.pod.compose_voices import AgentVoices
@@ -200,9 +200,8 @@ class ConfigDirectory:
     ) -> None:
         self.hook = hook
         self._config = read.config
-        self._settings = settings
         self._voices = AgentVoices(read)
-        self._named = named
+        self._models = ModelLimits(read, settings, named)
         self.tools = {
             name: _tool_spec(name, tool, named) for name, tool in read.config.tools.items()
         }
@@ -221,6 +220,7 @@ class ConfigDirectory:
             overflow=Overflow(found.overflow.action, found.overflow.detail, language),
             variables=found.variables,
             bounds=_bounds(self._config, found),
+            models=self._models.of(self._config.agents[found.agent]),
         )
 
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
@@ -228,7 +228,7 @@ class ConfigDirectory:
         values = {**line.variables, **variables}
         names = self._reachable(line.agent)
         agents = {name: self._agent(name, values) for name in names}
-        models = models_of(self._config.agents[line.agent])
+        models = tuple(limit.model for limit in line.models)
         number = self._config.number(line.number)
         assert number is not None, "the line was looked up here"
         made = plan.CallPlan(
@@ -239,8 +239,7 @@ class ConfigDirectory:
             len(models),
             Redactor(self._config.redaction_of(number)).redact,
         )
-        ids = tuple(model_id(model, self._settings, self._named) for model in models)
-        return Prepared(made, self.tools, ids)
+        return Prepared(made, self.tools, models)
 
     def _reachable(self, first: str) -> list[str]:
         names = [first]

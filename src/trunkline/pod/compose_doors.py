@@ -10,10 +10,13 @@ from pydantic import SecretStr
 
 from trunkline.adapters.realtime_socket import RealtimeDoor
 from trunkline.config.file import ConfigFile
-from trunkline.config.schema import Agent, Model
+from trunkline.config.parts import Model
+from trunkline.config.schema import Agent
 from trunkline.config.settings import Settings
+from trunkline.core import capacity
 from trunkline.core.costs import Prices
 from trunkline.core.pool import PoolLimits
+from trunkline.core.slots import ModelLimit
 from trunkline.pod.door import Door
 from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
@@ -30,16 +33,58 @@ def models_of(agent: Agent) -> tuple[Model | None, ...]:
 
 
 def model_id(model: Model | None, settings: Settings, named: Mapping[str, SecretStr]) -> str:
-    """A door's name: models of one name, address and key share a pool. It tells nothing of the key
-    but whether it is another.
+    """A door's name: models of one name, address and key share a pool and their limits. It tells
+    nothing of the key but whether it is another.
     """
-    if model is None:
-        return settings.realtime_model
-    mark = None
-    if model.key_env is not None:
-        key = named[model.key_env].get_secret_value().encode()
-        mark = hashlib.blake2b(key, key=_SALT, digest_size=4).hexdigest()
-    return "@".join(filter(None, (model.name, model.url, model.key_env, mark, model.key_header)))
+    key = _key_of(model, settings, named).encode()
+    mark = hashlib.blake2b(key, key=_SALT, digest_size=4).hexdigest()
+    header = "authorization" if model is None else model.key_header
+    name = settings.realtime_model if model is None else model.name
+    return "@".join((name, _url_of(model, settings), mark, header))
+
+
+def _url_of(model: Model | None, settings: Settings) -> str:
+    return (model.url if model is not None else None) or settings.realtime_url
+
+
+def _key_of(model: Model | None, settings: Settings, named: Mapping[str, SecretStr]) -> str:
+    key = settings.realtime_api_key
+    if model is not None and model.key_env is not None:
+        key = named[model.key_env]
+    assert key is not None, "pod_requirements() was asked"
+    return key.get_secret_value()
+
+
+class ModelLimits:
+    """What the file says of keys, by door: agents that share one share its limit.
+
+    The file can't say two numbers for one; where two ways of writing a model turn out to be the
+    same one, the smaller number counts.
+    """
+
+    def __init__(
+        self, read: ConfigFile, settings: Settings, named: Mapping[str, SecretStr]
+    ) -> None:
+        self._settings = settings
+        self._named = named
+        self._sessions_max: dict[str, int] = {}
+        for model in (model for agent in read.config.agents.values() for model in agent.models):
+            if (most := model.sessions_max) is not None:
+                door = model_id(model, settings, named)
+                self._sessions_max[door] = min(most, self._sessions_max.get(door, most))
+
+    def sessions_max(self, door: str) -> int | None:
+        """How many sessions at once; None: nobody knows."""
+        return self._sessions_max.get(door)
+
+    def of(self, agent: Agent) -> tuple[ModelLimit, ...]:
+        """An agent's models in their order, and how many calls each may serve."""
+        doors = [model_id(model, self._settings, self._named) for model in models_of(agent)]
+        most = [self._sessions_max.get(door) for door in doors]
+        return tuple(
+            ModelLimit(door, None if each is None else capacity.calls_max(each))
+            for door, each in zip(doors, most, strict=True)
+        )
 
 
 def doors_of(
@@ -53,6 +98,7 @@ def doors_of(
     """A door with its pool for each model of an agent's list."""
     agents = read.config.agents.values()
     asked_first = {model_id(models_of(agent)[0], settings, named) for agent in agents}
+    known = ModelLimits(read, settings, named)
     doors: dict[str, Door] = {}
     for model in (model for agent in read.config.agents.values() for model in models_of(agent)):
         name = model_id(model, settings, named)
@@ -63,17 +109,14 @@ def doors_of(
             size=size,
             # Twice the cap, since a rollover holds two, and the pool.
             sessions_max=2 * settings.calls_max + size,
+            warm_within=known.sessions_max(name),
             waiters_max=2 * settings.calls_max,  # A search asks twice where nobody answers.
         )
-        key = settings.realtime_api_key
-        if model is not None and model.key_env is not None:
-            key = named[model.key_env]
-        assert key is not None, "pod_requirements() was asked"
         model_name = model.name if model is not None else settings.realtime_model
         to_model = RealtimeDoor(
-            (model.url if model is not None else None) or settings.realtime_url,
+            _url_of(model, settings),
             model_name,
-            key.get_secret_value(),
+            _key_of(model, settings, named),
             auth="api-key" if model is not None and model.key_header == "api-key" else "bearer",
         )
         if model_name not in prices.models:

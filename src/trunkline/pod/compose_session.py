@@ -2,7 +2,8 @@
 
 from msgspec import UNSET, UnsetType
 
-from trunkline.config.schema import Agent, SemanticVad, ServerVad
+from trunkline.config.parts import SemanticVad, ServerVad
+from trunkline.config.schema import Agent
 from trunkline.wire.realtime import session
 from trunkline.wire.realtime.session import FunctionTool
 

@@ -6,7 +6,7 @@ gets the next stream, or what follows the call's end.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,8 @@ from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Line, Overflow
 from trunkline.pod.orphans import POD_LOST
 from trunkline.pod.recorder import Recorder
+from trunkline.pod.rooms import Rooms
+from trunkline.pod.surroundings import SessionDoor
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
 from trunkline.telemetry.logs import Log, LogName
@@ -61,6 +63,7 @@ class Desk:
         calls: Calls,
         slots: PodSlots,
         *,
+        doors: Mapping[str, SessionDoor],
         key: bytes,
         directory: Callable[[], Directory],
         journal: Journal,
@@ -75,6 +78,7 @@ class Desk:
         self._me = me
         self._calls = calls
         self._slots = slots
+        self._rooms = Rooms(slots, doors)
         self._key = key
         self._directory = directory
         self._journal = journal
@@ -192,16 +196,16 @@ class Desk:
                 self._calls.free(call)
 
     def _reserve(self, asked: Asked, line: Line, epoch: Epoch) -> Reserved | Full:
-        return self._slots.reserve(
-            asked.call, epoch, self._now(), direction=asked.direction, bounds=line.bounds
-        )
+        return self._rooms.reserve(asked, line, epoch, self._now())
 
     async def _begin(
         self, asked: Asked, directory: Directory, line: Line, opening: Opening, state: _Opening
     ) -> str:
         """The call has a slot: it gets a stream."""
         call = asked.call
-        self._reserve(asked, line, opening.epoch)
+        reserved = self._reserve(asked, line, opening.epoch)
+        if isinstance(reserved, Full):  # The journal took so long that the slot was gone.
+            return self._overflow(asked, line, opening, reserved.reason)
         variables = await self._context(asked, directory.hook, line)
         if self._calls.is_cut:
             return self._overflow(asked, line, opening, FullReason.DRAINING)
@@ -213,6 +217,7 @@ class Desk:
             directory.prepare(line, variables),
             opening.opened_at_ms,
             since=self._now(),
+            model=reserved.model,
         )
         live.document = self._stream_document(live)
         self._calls.add(live)

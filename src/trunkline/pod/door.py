@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, assert_never
 
 from trunkline.core.breaker import BREAKER_OPEN, Breaker, BreakerState
+from trunkline.core.capacity import Capacity
 from trunkline.core.pool import Pool, PoolLimits
 from trunkline.core.pool_events import (
     Abandoned,
@@ -118,6 +119,7 @@ class Door:
         self._model_door = model_door
         self._pool = Pool(limits)
         self._breaker = Breaker()
+        self._capacity = Capacity()
         self._on_failure = on_failure
         self._open_s_max = open_s_max
         self._shutdown_s_max = shutdown_s_max
@@ -200,6 +202,29 @@ class Door:
     def blame(self, reason: str, begun_at: float) -> None:
         """The model failed a call in what began then, by the loop's clock."""
         self._breaker.failed(reason, begun_at, _now())
+
+    def tokens_told(self, limit: int, remaining: int, reset_s: float) -> None:
+        """The model's word on the tokens of its minute."""
+        self._capacity.told(limit, remaining, reset_s, _now())
+
+    def tokens_used(self, tokens: int, apart_s: float | None) -> None:
+        """A response took so many, so long after its session's last one."""
+        self._capacity.used(tokens, apart_s)
+
+    def has_room(self, calls: int) -> bool:
+        """Whether the minute's tokens do for one more call beside so many."""
+        return self._capacity.has_room(calls, _now())
+
+    @property
+    def limits(self) -> PoolLimits:
+        """The pool's bounds."""
+        return self._pool.limits
+
+    def relimit(self, limits: PoolLimits) -> None:
+        """The config says otherwise from now on; what is open stays."""
+        self._pool.limits = limits
+        if self._tasks is not None:
+            self._tick()
 
     @property
     def size(self) -> int:

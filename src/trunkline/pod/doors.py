@@ -38,13 +38,15 @@ class Doors(Mapping[str, Door]):
             self._tasks = None
 
     def want(self, doors: Mapping[str, Door]) -> None:
-        """From now on these. One that is here already stays as it is."""
+        """From now on these. One that is here already stays, under the new one's bounds."""
         if self._closed.is_set():
             return
         for name, door in doors.items():
             if name not in self._doors:
                 self._doors[name] = door
                 self._start(name)
+            elif self._doors[name].limits != door.limits:
+                self._doors[name].relimit(door.limits)
         self._unwanted = self._doors.keys() - doors.keys()
 
     def sweep(self, in_use: Collection[str]) -> None:

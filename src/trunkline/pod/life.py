@@ -203,6 +203,7 @@ class Pod:
             setup.me,
             calls,
             self._slots,
+            doors=parts.doors,
             key=setup.ticket_key,
             directory=parts.directory,
             journal=parts.journal,

@@ -18,6 +18,8 @@ from trunkline.call.actions import (
     CancelTool,
     DropModel,
     EndCall,
+    MeterLimit,
+    MeterUse,
     Note,
     OpenModel,
     Record,
@@ -67,7 +69,12 @@ class CallRunner:
         around: Surroundings,
         *,
         on_fact: Callable[[Fact], None] | None = None,
+        first_model: int = 0,
+        on_seated: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`first_model` is the place in `doors` that is asked first; `on_seated` is told the place
+        of each session that the call takes.
+        """
         self.call = call
         self.ended: EndCall | None = None
         self._machine = Call(plan)
@@ -76,7 +83,9 @@ class CallRunner:
             tool.name: tool.kind for agent in plan.agents.values() for tool in agent.tools.values()
         }
         self._around = around
-        self._model = ModelSeat(doors, around.metrics, self.feed)
+        self._model = ModelSeat(
+            doors, around.metrics, self.feed, first=first_model, on_seated=on_seated
+        )
         self._on_fact = on_fact
         self._loop = asyncio.get_running_loop()
         self._socket: StreamSocket | None = None
@@ -223,8 +232,8 @@ class CallRunner:
                 self._around.metrics.noted(action.name, action.detail, action.value)
                 self._around.log.note(action.name, action.detail, action.value, call=self.call)
                 self._around.costs.noted(self._model.name, action)
-            case OpenModel() | TakeModel() | DropModel() | BlameModel():
-                self._change_model(action)
+            case OpenModel() | TakeModel() | DropModel() | BlameModel() | MeterLimit() | MeterUse():
+                self._seat(action)
             case RunTool():
                 task = self._start(partial(self._run_tool, action), f"tool {action.call_id}")
                 assert task is not None, "a tool is wished for by a session, which `run` opened"
@@ -237,7 +246,10 @@ class CallRunner:
             case _:
                 assert_never(action)
 
-    def _change_model(self, action: OpenModel | TakeModel | DropModel | BlameModel) -> None:
+    def _seat(
+        self, action: OpenModel | TakeModel | DropModel | BlameModel | MeterLimit | MeterUse
+    ) -> None:
+        """What is about the model, and not for it."""
         match action:
             case OpenModel():
                 self._start(partial(self._model.search, action), "open model")
@@ -247,6 +259,8 @@ class CallRunner:
                 self._model.drop()
             case BlameModel():
                 self._model.blame(action.reason, action.begun_at)
+            case MeterLimit() | MeterUse():
+                self._model.meter(action)
 
     def _record(self, fact: Fact) -> None:
         if isinstance(fact, CallEnded):

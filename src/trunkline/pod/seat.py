@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from trunkline.call.actions import OpenModel
+from trunkline.call.actions import MeterLimit, MeterUse, OpenModel
 from trunkline.call.events import Event, ModelAway, ModelLost, ModelOpened
 from trunkline.errors import ModelProtocolError
 from trunkline.pod.search import Found, Search
@@ -17,20 +17,30 @@ REFUSED_MODEL_MESSAGES_MAX: Final = 100
 
 
 class ModelSeat:
-    """A call's sessions, one after another; `doors` lead to its agent's models, in their order."""
+    """A call's sessions, one after another; `doors` lead to its agent's models, in their order.
+
+    The first search begins at the place `first`. `on_seated` is told the place of each session.
+    """
 
     def __init__(
-        self, doors: Sequence[SessionDoor], metrics: Metrics, feed: Callable[[Event], None]
+        self,
+        doors: Sequence[SessionDoor],
+        metrics: Metrics,
+        feed: Callable[[Event], None],
+        *,
+        first: int = 0,
+        on_seated: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._doors = doors
         self._metrics = metrics
         self._to_model_timed = metrics.timed_to_model
         self._to_caller_timed = metrics.timed_to_caller
         self._feed = feed
+        self._on_seated = on_seated
         self._session: ModelSession | None = None
         self.name = ""
         """The present session's model; the last one's while there is none."""
-        self._place = 0
+        self._place = first
         """Of the present session's model in the list; of the last one's while there is none."""
         self._next: Found | None = None
         """Opened, and not taken yet."""
@@ -74,6 +84,7 @@ class ModelSeat:
         self._session, self._place = found.acquired.session, found.place
         self.name = found.acquired.model
         self._refused_messages = 0
+        self._on_seated(found.place)
         self._session.listen(self._to_caller_timed.timing(self._heard), self._lost)
 
     def drop(self) -> None:
@@ -85,6 +96,15 @@ class ModelSeat:
     def blame(self, reason: str, begun_at: float) -> None:
         """The present model, or the last one, failed this call."""
         self._doors[self._place].blame(reason, begun_at)
+
+    def meter(self, word: MeterLimit | MeterUse) -> None:
+        """What the present model says of its tokens is its door's to know."""
+        door = self._doors[self._place]
+        match word:
+            case MeterLimit():
+                door.tokens_told(word.limit, word.remaining, word.reset_s)
+            case MeterUse():
+                door.tokens_used(word.tokens, word.apart_s)
 
     def leave(self) -> None:
         """The call is over."""

@@ -44,6 +44,18 @@ class SessionDoor(Protocol):
         """The model failed a call in what began then, by the loop's clock."""
         ...
 
+    def tokens_told(self, limit: int, remaining: int, reset_s: float) -> None:
+        """The model's word on the tokens of its minute."""
+        ...
+
+    def tokens_used(self, tokens: int, apart_s: float | None) -> None:
+        """A response took so many, so long after its session's last one."""
+        ...
+
+    def has_room(self, calls: int) -> bool:
+        """Whether the minute's tokens do for one more call beside so many."""
+        ...
+
 
 class Toolbox(Protocol):
     """Who runs a call's tools."""

@@ -24,6 +24,7 @@ OUTCOMES: Final = (
 OVERFLOW_REASONS: Final = (
     "cap",
     "draining",
+    "model_full",
     "vertical_full",
     "tenant_full",
     "outbound_full",

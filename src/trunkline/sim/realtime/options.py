@@ -54,7 +54,7 @@ class RealtimeSimOptions:
         default=SESSION_S_MAX, metadata=_help("seconds until a session expires")
     )
     tokens_per_minute: int = field(
-        default=800_000, metadata=_help("limit that rate_limits.updated reports")
+        default=40_000_000, metadata=_help("limit that rate_limits.updated reports")
     )
     keep_audio: bool = field(
         default=True, metadata=_help("keep what was heard and said, for tests to compare")
