@@ -27,8 +27,8 @@ numbers:
 """
 """Two sessions of the first model and one of the other are for calls, the rest is kept for them."""
 
-SMALL = RealtimeSimOptions(keys=(KEY,), tokens_per_minute=240)
-"""What comes back within five seconds does for no three responses."""
+SMALL = RealtimeSimOptions(keys=(KEY,), tokens_per_minute=1000)
+"""Three calls that talk as fast as these would spend more in a minute; one may, after a while."""
 
 ONE_MODEL = """
 agents:
@@ -36,6 +36,10 @@ agents:
 numbers:
   "*": {agent: desk, overflow: {dial: "+15550100021"}}
 """
+
+
+CALLS_UNTIL_THERE_IS_ROOM = 30
+"""The minute's tokens come back evenly, so somebody is served long before so many have called."""
 
 
 def callers(model: RealtimeSimulator) -> int:
@@ -70,6 +74,18 @@ async def overflows(here: Scene) -> None:
     assert overflowed == CallOverflowed("model_full", "dial")
     assert report.dialled == ("+15550100021",)
     assert len(here.sessions()) == sessions
+
+
+async def gets_in(here: Scene) -> int:
+    """Callers come one after another until one is served; how many were not."""
+    refused = 0
+    while refused < CALLS_UNTIL_THERE_IS_ROOM:
+        row = await here.logged((await here.call(Listen(), HangUp())).sid)
+        if row.outcome == "caller_ended":
+            break
+        assert row.reason == "model_full"
+        refused += 1
+    return refused
 
 
 async def test_sessions_of_a_key_are_kept_for_the_calls_that_have_them(
@@ -130,3 +146,5 @@ async def test_a_model_whose_minute_runs_out_takes_no_new_call(
             row = await here.logged((await task).sid)
             assert row.outcome == "caller_ended"
             assert not (await task).warnings
+        here.model.faults.clear()
+        assert await gets_in(here) < CALLS_UNTIL_THERE_IS_ROOM
