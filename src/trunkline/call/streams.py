@@ -180,7 +180,8 @@ def count(s: State, number: int | str) -> None:
         sequence = int(number)
     except ValueError:
         sequence = 0
-    s.frames_out_of_order += sequence <= s.sequence
+    if sequence <= s.sequence:
+        s.frames_out_of_order += 1
     s.sequence = sequence
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 class Timer(StrEnum):
     """What may be waited for; each at most once at a time."""
 
+    __hash__ = str.__hash__  # An enum's own is written in Python, and asked for after every event.
+
     SETTINGS = "settings"
     """A session's word that it took its settings."""
     SCRIPT = "script"

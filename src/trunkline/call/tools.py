@@ -116,6 +116,8 @@ class Tools:
 
     def pop_complete(self, is_over: Callable[[str], bool]) -> bool:
         """Whether a response's calls have all been answered and itself is over; once for each."""
+        if not self._answered:
+            return False
         waiting = {tool.response_id for tool in self._running.values()}
         complete = [r for r in self._answered if r not in waiting and is_over(r)]
         for response_id in complete:
@@ -125,6 +127,8 @@ class Tools:
     @property
     def filler_at(self) -> float | None:
         """When the next filler is due, if one is."""
+        if not self._running:
+            return None
         due = (tool.filler_at for tool in self._running.values() if tool.filler_at is not None)
         return min(due, default=None)
 
