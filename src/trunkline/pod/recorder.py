@@ -30,6 +30,9 @@ from trunkline.telemetry.metrics import Metrics
 APPENDS_AT_ONCE_MAX: Final = 16
 """Calls whose facts are on their way to the journal at the same time; others wait."""
 
+GATHER_S: Final = 0.02
+"""So long the first fact waits for others: then they go to the journal in one round trip."""
+
 UNACKED_ENTRIES_MAX: Final = 2_000
 """Facts of one call that the journal has not taken: further ones are refused, the end aside."""
 
@@ -201,6 +204,7 @@ class Recorder:
                 await asyncio.sleep(wait_s)
             else:
                 await self._unacked.wait()
+                await asyncio.sleep(GATHER_S)
             self._unacked.clear()
             batch = list(self._dirty.values())[:APPENDS_AT_ONCE_MAX]
             async with asyncio.TaskGroup() as tasks:

@@ -10,6 +10,7 @@ from redis.commands.core import AsyncScript
 
 from trunkline.adapters.redis.connect import store_errors
 from trunkline.adapters.redis.keys import CALL_PREFIX, call_key, facts_key
+from trunkline.adapters.redis.together import Together
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import GENESIS, Entry, Head
 from trunkline.errors import Behind, Fenced, StoreError
@@ -51,7 +52,7 @@ class RedisJournal:
         self._client = client
         self._open = script(client, "open_call")
         self._resume = script(client, "resume_call")
-        self._append = script(client, "append_facts")
+        self._append = Together(client, script(client, "append_facts"))
         self._forget = script(client, "forget_call")
 
     async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
@@ -117,7 +118,7 @@ class RedisJournal:
         for entry in entries:
             args += entry.hash, msgspec.json.encode(entry)
         async with store_errors():
-            answer, *found = await self._append(keys=[call_key(call), facts_key(call)], args=args)
+            answer, *found = await self._append.run([call_key(call), facts_key(call)], args)
         if answer == b"behind":
             raise Behind("the journal lost its tail", int(found[0]), found[1].decode())
         if answer != b"held":
