@@ -10,6 +10,7 @@ from pod.office import FIRST, KEY, NEXT_STREAM, SECOND, THIRD, Answer, Book, off
 from trunkline.core import tickets
 from trunkline.core.facts import CallOverflowed, CallResumed, Outcome
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName, StreamSid
+from trunkline.core.record import Why
 from trunkline.core.slots import Bounds, ModelLimit
 from trunkline.core.tickets import ResumeToken
 from trunkline.pod.calls import RESUMES_MAX
@@ -84,23 +85,43 @@ async def test_a_webhook_that_is_cut_off_keeps_no_slot() -> None:
 
 
 async def test_an_answer_of_the_journal_that_was_lost_does_not_lose_the_call() -> None:
-    """The call overflows, for nothing could be recorded; asked again it gets the same."""
+    """The call overflows; asked again it gets the same, and it is recorded once."""
     async with office() as here:
         here.journal.answers_to_lose = 1
         answer = await here.ring(FIRST)
         assert answer.verbs[0] == "Dial"
         assert await here.ring(FIRST) == answer
+        end = await here.end(FIRST)
+        assert (end.outcome, end.reason) == (Outcome.OVERFLOWED, "journal_away")
         assert here.slots.held == 0
         assert here.counted('calls_total{direction="inbound",outcome="overflowed"}') == 1
 
 
 async def test_a_call_while_the_journal_is_away_overflows_and_is_counted() -> None:
-    """And its slot is free again."""
+    """And its slot is free again; when the journal is back, the log has the call."""
     async with office() as here:
         here.journal.away = True
         assert (await here.ring(FIRST)).verbs[0] == "Dial"
         assert here.slots.held == 0
+        assert await here.book.call(FIRST) is None
+        here.journal.away = False
+        end = await here.end(FIRST)
+        assert (end.outcome, end.reason) == (Outcome.OVERFLOWED, "journal_away")
+        assert CallOverflowed("journal_away", "dial") in await here.facts(FIRST)
         assert here.counted('calls_total{direction="inbound",outcome="overflowed"}') == 1
+
+
+async def test_a_call_that_another_pod_opened_meanwhile_is_that_pod_s() -> None:
+    """Its webhook was repeated there while our journal was away: ours gives way, and is kept."""
+    async with office() as here:
+        here.journal.away = True
+        await here.ring(FIRST)
+        here.journal.away = False
+        other, life = PodName("pod-1"), Incarnation("b")
+        epoch = (await here.journal.open_call(FIRST, other, life)).epoch
+        await until(lambda: here.book.strays == 3)
+        assert {fact.why for fact in await here.book.aside(FIRST)} == {Why.FENCED}
+        assert here.journal.holder(FIRST) == (epoch, other)
 
 
 async def test_a_full_pod_overflows_and_the_log_has_the_call() -> None:

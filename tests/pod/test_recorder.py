@@ -13,7 +13,7 @@ from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head, Why, chain_hash
 from trunkline.pod.chain import TAIL_ENTRIES_MAX
 from trunkline.pod.flush import UNWRITTEN_ENTRIES_MAX
-from trunkline.pod.recorder import UNACKED_ENTRIES_MAX, Recorder
+from trunkline.pod.recorder import UNACKED_ENTRIES_MAX, UNOPENED_CALLS_MAX, Recorder
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
@@ -411,6 +411,24 @@ async def test_what_the_journal_does_not_take_is_bounded() -> None:
     for number in range(UNACKED_ENTRIES_MAX + 10):
         here.recorder.record(CALL, CallerSaid(f"item_{number}", ""))
     assert here.recorder.backlog() == UNACKED_ENTRIES_MAX
+
+
+async def test_calls_that_could_not_be_opened_are_bounded() -> None:
+    """They are kept up to the limit, and all is written when the journal is back."""
+    here = Recording()
+    here.journal.away = True
+    calls = [CallSid(f"CA{number:032x}") for number in range(UNOPENED_CALLS_MAX)]
+    for call in calls:
+        assert here.recorder.begin_unopened(call)
+        here.recorder.record(call, ENDED)
+    assert not here.recorder.begin_unopened(CALL)
+    here.journal.away = False
+    async with recording(here):
+        for call in calls:
+            await here.wait_for(call, 1)
+        assert here.recorder.begin_unopened(CALL)
+        here.recorder.record(CALL, ENDED)
+        await here.wait_for(CALL, 1)
 
 
 async def test_facts_of_a_call_that_nobody_began_are_refused() -> None:

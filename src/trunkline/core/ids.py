@@ -15,4 +15,5 @@ Incarnation = NewType("Incarnation", str)
 """One life of a pod: a pod that starts again under its name is another incarnation."""
 
 Epoch = NewType("Epoch", int)
-"""Who owns a call: the higher epoch wins. Never below Redis time in ms when it was given."""
+"""Who owns a call: the higher epoch wins. Never below Redis time in ms when it was given; 0 was
+never given, and loses to any."""

@@ -35,6 +35,8 @@ from trunkline.wire import webhooks
 TERMINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 """`CallStatus` values after which nothing comes."""
 
+JOURNAL_AWAY: Final = "journal_away"
+"""Why a call overflowed that no journal could be begun for."""
 
 WAIT_S_MAX: Final = 10.0
 """So long a redirect waits for a journal that is away, as long as a session for its stream; then
@@ -187,10 +189,12 @@ class Desk:
             if not self._is_new(opening):
                 return self._opened_before(asked, opening)
             if isinstance(reserved, Full):
-                return self._overflow(asked, line, opening, reserved.reason)
+                return self._overflow(asked, line, reserved.reason, opening.epoch)
             return await self._begin(asked, directory, line, opening, state)
         except StoreError as error:
-            return self._overflow_unrecorded(asked, line, error)
+            # A call that can't be recorded is not begun; that it came is told the journal later.
+            self._log.error(LogName.JOURNAL_AWAY, call=call, reason=str(error))
+            return self._overflow(asked, line, JOURNAL_AWAY)
         finally:
             if self._calls.get(call) is None:
                 self._calls.free(call)
@@ -205,10 +209,10 @@ class Desk:
         call = asked.call
         reserved = self._reserve(asked, line, opening.epoch)
         if isinstance(reserved, Full):  # The journal took so long that the slot was gone.
-            return self._overflow(asked, line, opening, reserved.reason)
+            return self._overflow(asked, line, reserved.reason, opening.epoch)
         variables = await self._context(asked, directory.hook, line)
         if self._calls.is_cut:
-            return self._overflow(asked, line, opening, FullReason.DRAINING)
+            return self._overflow(asked, line, FullReason.DRAINING, opening.epoch)
         live = LiveCall(
             call,
             opening.epoch,
@@ -221,12 +225,13 @@ class Desk:
         )
         live.document = self._stream_document(live)
         self._calls.add(live)
-        self._receive(asked, line, opening)
+        self._recorder.begin(call, opening.epoch)
+        self._receive(asked, line)
         if state.hung_up is not None:
             self._hung_up(live, state.hung_up)
         return live.document
 
-    def _receive(self, asked: Asked, line: Line, opening: Opening) -> None:
+    def _receive(self, asked: Asked, line: Line) -> None:
         """The call's record begins."""
         received = CallReceived(
             direction=asked.direction,
@@ -237,7 +242,6 @@ class Desk:
             vertical=line.vertical,
             pod=self._me.pod,
         )
-        self._recorder.begin(asked.call, opening.epoch)
         self._recorder.record(asked.call, received)
         self._log.info(
             LogName.CALL_RECEIVED,
@@ -248,25 +252,23 @@ class Desk:
             vertical=line.vertical,
         )
 
-    def _overflow(self, asked: Asked, line: Line, opening: Opening, reason: FullReason) -> str:
-        """No slot: the caller gets the number's overflow action, and the log has the call."""
+    def _overflow(self, asked: Asked, line: Line, reason: str, epoch: Epoch | None = None) -> str:
+        """The caller gets the number's overflow action, and the log has the call.
+
+        Without an epoch the journal was away: what happened is kept here until it is back.
+        """
         call, action = asked.call, line.overflow.action
         ended = CallEnded(Outcome.OVERFLOWED, reason)
-        self._receive(asked, line, opening)
-        self._recorder.record(call, CallOverflowed(reason, action))
-        self._recorder.record(call, ended)
+        if epoch is not None:
+            self._recorder.begin(call, epoch)
+        if epoch is not None or self._recorder.begin_unopened(call):
+            self._receive(asked, line)
+            self._recorder.record(call, CallOverflowed(reason, action))
+            self._recorder.record(call, ended)
         self._log.warning(LogName.CALL_OVERFLOWED, call=call, reason=reason, detail=action)
         self._metrics.call_overflowed(asked.direction, reason)
         self._calls.tell_end(call, asked.direction, ended)
         self._calls.remember(call, documents.overflow(line.overflow))
-        return documents.overflow(line.overflow)
-
-    def _overflow_unrecorded(self, asked: Asked, line: Line, error: StoreError) -> str:
-        """No journal: the overflow action too, for a call that can't be recorded is not begun."""
-        self._log.error(LogName.JOURNAL_AWAY, call=asked.call, reason=str(error))
-        self._metrics.call_overflowed(asked.direction, "journal_away")
-        self._metrics.call_ended(asked.direction, Outcome.OVERFLOWED)
-        self._calls.remember(asked.call, documents.overflow(line.overflow))
         return documents.overflow(line.overflow)
 
     def _is_new(self, opening: Opening) -> bool:

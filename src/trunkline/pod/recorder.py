@@ -36,6 +36,13 @@ GATHER_S: Final = 0.02
 UNACKED_ENTRIES_MAX: Final = 2_000
 """Facts of one call that the journal has not taken: further ones are refused, the end aside."""
 
+UNOPENED_CALLS_MAX: Final = 5_000
+"""Calls that came and went while the journal was away, kept until it is back (about 10 MB; half an
+hour of 3 calls a second); a further one is refused, and the log says so."""
+
+NO_EPOCH: Final = Epoch(0)
+"""Of a call that no journal was opened for: it makes one where there is none, and loses to any."""
+
 ASK_S: Final = 10.0
 """A call that made no fact for so long asks the journal whether it still holds it: a store that
 forgot everything knows every call of ours again within this time."""
@@ -73,6 +80,8 @@ class Recorder:
         )
         self._unacked = asyncio.Event()
         self._dirty: dict[CallSid, CallRecord] = {}
+        self._unopened: set[CallSid] = set()
+        """Calls without an epoch that the journal knows nothing of yet."""
         self._mends: dict[CallSid, Head] = {}
         """Calls of which the journal lost more than is kept here, and what it has of them."""
         self._mend_now = asyncio.Event()
@@ -107,6 +116,15 @@ class Recorder:
         one.asked_at = asyncio.get_running_loop().time()
         one.settled.set()
         self._records[call] = one
+
+    def begin_unopened(self, call: CallSid) -> bool:
+        """Begin the chain of a call that could not be opened; False if too many are kept."""
+        if len(self._unopened) >= UNOPENED_CALLS_MAX:
+            self._refuse(call, "unopened_calls_max")
+            return False
+        self._unopened.add(call)
+        self.begin(call, NO_EPOCH)
+        return True
 
     def record(self, call: CallSid, fact: Fact) -> None:
         """Add a fact to its call's chain. Never waits, never fails."""
@@ -238,6 +256,7 @@ class Recorder:
         return True
 
     def _acknowledged(self, one: CallRecord, sent: Sequence[Entry]) -> None:
+        self._unopened.discard(one.call)
         fresh = one.acknowledge(sent)
         if one.unacked:
             self._dirty[one.call] = one
@@ -275,6 +294,7 @@ class Recorder:
 
     def _fence(self, one: CallRecord) -> None:
         """Somebody else writes this call's record, or nobody can: what is left goes aside."""
+        self._unopened.discard(one.call)
         refused = one.fence()
         self._log.error(LogName.CALL_FENCED, call=one.call, count=len(refused))
         self._flush.put_aside(one.call, refused, Why.FENCED)
