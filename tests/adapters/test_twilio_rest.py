@@ -75,6 +75,39 @@ async def test_the_simulators_list() -> None:
                 await calls.one(CallSid(report.sid))
 
 
+async def test_the_simulators_notes_of_what_it_could_not_fetch() -> None:
+    """By their paths; nothing of a call that it does not know, or whose documents came."""
+    options = CarrierOptions(
+        voice=recorded(), voice_url="http://127.0.0.1:1/prefix/voice?a=b", rest_port=0
+    )
+    async with serve_carrier(options) as carrier:
+        assert carrier.api_url is not None
+        report = await carrier.place_call(
+            to="+15550100001", from_="+15550100099", script=(HangUp(),)
+        )
+        async with TwilioCalls(carrier.api_url, ACCOUNT_SID, AUTH_TOKEN) as calls:
+            assert await calls.not_fetched(CallSid(report.sid)) == ["/prefix/voice"]
+            assert await calls.not_fetched(CallSid("CA" + "0" * 32)) == []
+
+
+async def test_notes_of_other_troubles_are_passed_over() -> None:
+    """Only a document that was not had counts."""
+    url = "https://voice.example.com/twilio/voice"
+
+    def answer(request: web.Request) -> web.Response:
+        del request
+        notes = [
+            {"error_code": "12200", "request_url": url},
+            {"error_code": None, "request_url": url},
+            {"error_code": "11200", "request_url": None},
+            {"error_code": "11205", "request_url": url, "log": "0"},
+        ]
+        return web.json_response({"notifications": notes})
+
+    async with api(answer) as at, TwilioCalls(at, ACCOUNT_SID, AUTH_TOKEN) as calls:
+        assert await calls.not_fetched(CallSid("CA" + "0" * 32)) == ["/twilio/voice"]
+
+
 @pytest.mark.parametrize("repeats_filters", [True, False])
 async def test_every_page_is_read(*, repeats_filters: bool) -> None:
     """Whether its link repeats the filters or not; the legs of transfers are left out."""

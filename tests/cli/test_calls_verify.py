@@ -158,6 +158,7 @@ class Carrier:
     def __init__(self, *listed: CarrierCall, unlisted: CallSid | None = None) -> None:
         self._listed = listed
         self._unlisted = unlisted
+        self.not_fetched_by: dict[CallSid, list[str]] = {}
 
     async def between(self, since_ms: int, until_ms: int) -> AsyncIterator[CarrierCall]:
         assert since_ms < BEGUN_MS < until_ms
@@ -166,6 +167,9 @@ class Carrier:
 
     async def one(self, call: CallSid) -> CarrierCall | None:
         return CarrierCall(call, "canceled", None) if call == self._unlisted else None
+
+    async def not_fetched(self, call: CallSid) -> list[str]:
+        return self.not_fetched_by.get(call, [])
 
 
 async def test_calls_that_only_one_of_both_has(log: Log) -> None:
@@ -187,6 +191,24 @@ async def test_calls_that_only_one_of_both_has(log: Log) -> None:
         (gone, FindingKind.MISSING),
     ]
     assert "2 answered calls at the carrier" in render(report)
+
+
+async def test_callers_whom_the_carrier_could_not_bring_to_us(log: Log) -> None:
+    """Told apart by its own notes, listed or called back; a later failure excuses nothing."""
+    await log.write(CALL, *WHOLE)
+    unreached, called_back, lost = (CallSid("CA" + digit * 32) for digit in "456")
+    listed = (CALL, unreached, called_back, lost)
+    carrier = Carrier(*(CarrierCall(call, "completed", BEGUN_MS) for call in listed))
+    await log.book.write_carrier_facts([told(called_back, StatusTold("completed"), at_ms=BEGUN_MS)])
+    carrier.not_fetched_by = {
+        unreached: ["/twilio/voice"],
+        called_back: ["/behind/a/proxy/twilio/voice"],
+        lost: ["/twilio/resume/token"],
+    }
+    report = await log.verify(carrier=carrier, since_ms=NOW_MS - DAY_MS // 2)
+    assert [(each.call, each.kind) for each in report.findings] == [(lost, FindingKind.MISSING)]
+    assert (report.carrier_calls, report.unreached) == (4, 2)
+    assert "2 of them answered by its apology" in render(report)
 
 
 async def test_a_live_call_is_sound(log: Log) -> None:

@@ -37,6 +37,9 @@ VERSION: Final = "2010-04-01"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+NOT_FETCHED: Final = "112"
+"""Codes that begin so: no answer, no connection, no name, a status that is none of success."""
+
 ANSWERED: Final = frozenset({"in-progress", "completed"})
 
 
@@ -59,6 +62,15 @@ class _Call(msgspec.Struct):
     status: str
     start_time: str | None = None
     parent_call_sid: str | None = None
+
+
+class _Notification(msgspec.Struct):
+    error_code: str | None = None
+    request_url: str | None = None
+
+
+class _Notifications(msgspec.Struct):
+    notifications: list[_Notification]
 
 
 class _Page(msgspec.Struct):
@@ -113,6 +125,21 @@ class TwilioCalls:
         """A call by its name; None if the carrier has none such. Raises as `between`."""
         body = await self._get(f"{self._calls}/{call}.json", {})
         return None if body is None else _carrier_call(_read(body, _Call))
+
+    async def not_fetched(self, call: CallSid) -> list[str]:
+        """Paths of the URLs that gave the carrier no document during a call. Raises as `between`.
+
+        What else went wrong with a call is of no interest here.
+        """
+        query = {"PageSize": str(PAGE_CALLS)}
+        body = await self._get(f"{self._calls}/{call}/Notifications.json", query)
+        if body is None:
+            return []
+        return [
+            urlsplit(note.request_url).path
+            for note in _read(body, _Notifications).notifications
+            if note.request_url and (note.error_code or "").startswith(NOT_FETCHED)
+        ]
 
     async def _get(self, path: str, query: Mapping[str, str]) -> bytes | None:
         wait_s = self._retry_s

@@ -35,6 +35,12 @@ LIVE_MS_MAX: Final = DAY_MS
 """No call lasts longer than its journal: an open call that is older is not live, whether the
 journal can be asked or not."""
 
+VOICE_PATH: Final = "/twilio/voice"
+"""Where the carrier asks first what to do with a call, behind whatever host and prefix."""
+
+ASKED_MAX: Final = 1_000
+"""Missing calls of which the carrier is asked whether it reached us; the rest stay missing."""
+
 FLUSH_S: Final = 1.0
 """A call that ended while we looked is in the log after this, four flushes of a pod."""
 
@@ -50,6 +56,8 @@ class Report:
     quarantined: int = 0
     fenced: int = 0
     carrier_calls: int | None = None
+    unreached: int = 0
+    """Answered calls at the carrier that got no answer from us."""
     journal: bool = False
     """Whether the journal could be asked which calls are live."""
     unsure: int = 0
@@ -66,6 +74,10 @@ class CarrierList(Protocol):
 
     async def one(self, call: CallSid) -> CarrierCall | None:
         """A call by its name."""
+        ...
+
+    async def not_fetched(self, call: CallSid) -> list[str]:
+        """Paths of the URLs that gave it no document during a call."""
         ...
 
 
@@ -209,6 +221,7 @@ class Examination:
             await self._look_for_what_was_told()
         if self._question.carrier is not None:
             await self._compare(self._question.carrier)
+            await self._tell_unreached(self._question.carrier)
         report.findings.sort(key=lambda finding: finding.call)
         return report
 
@@ -332,6 +345,15 @@ class Examination:
             if await carrier.one(call) is None:
                 report.findings.append(Finding(call, FindingKind.NOT_CARRIED))
 
+    async def _tell_unreached(self, carrier: CarrierList) -> None:
+        """Who got no answer from us heard the carrier's apology, which it counts as an answer."""
+        missing = [each for each in self._report.findings if each.kind is FindingKind.MISSING]
+        for finding in missing[:ASKED_MAX]:
+            paths = await carrier.not_fetched(finding.call)
+            if any(path.endswith(VOICE_PATH) for path in paths):
+                self._report.findings.remove(finding)
+                self._report.unreached += 1
+
 
 def _checked(one: WholeCall) -> core.Checked:
     row = None if one.row is None else asdict(one.row)
@@ -354,6 +376,8 @@ def render(report: Report) -> str:
     )
     if report.carrier_calls is not None:
         parts.append(f"{report.carrier_calls:,} answered calls at the carrier")
+    if report.unreached:
+        parts.append(f"{report.unreached:,} of them answered by its apology: it did not reach us")
     verdict = f"{len(report.findings):,} findings" if report.findings else "sound"
     return "\n".join([*lines, f"{verdict}: {', '.join(parts)}"])
 

@@ -20,7 +20,7 @@ from sim.carrier_bot import ToyVoice
 from trunkline.sim.caller import Person
 from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN, Account
 from trunkline.sim.carrier.call import CarrierCall
-from trunkline.sim.carrier.events import PersonHungUp, Updated
+from trunkline.sim.carrier.events import PersonHungUp, Updated, WebhookFailed
 from trunkline.sim.carrier.resources import CalleeBook
 from trunkline.sim.carrier.rest import (
     QUEUED_S_MAX,
@@ -350,6 +350,24 @@ def test_lists_are_filtered_and_paged() -> None:
         assert [call["sid"] for call in listed(page)] == [sids[0]]
     assert listed(office.ask("GET", f"{CALLS}.json", {"StartTime>": "2023-11-15"}).body) == []
     assert office.ask("GET", f"{CALLS}.json", {"StartTime": "someday"}).status == 400
+
+
+def test_what_could_not_be_fetched_is_noted() -> None:
+    """As the twilio package reads it; a live call's as well as one's that is over."""
+    office = Office()
+    client = Client(ACCOUNT_SID, AUTH_TOKEN, http_client=ToOffice(office))
+    sid, other = office.create(), office.create()
+    office.dial()
+    office.answer(sid)
+    for request in range(1, 9):  # Whichever of them asked for the document.
+        office.calls[sid].receive(WebhookFailed(request, "no answer in 15 s"), office.now)
+    (live,) = client.calls(sid).notifications.list()
+    assert (live.error_code, live.request_url, live.log) == ("11205", URL, "0")
+    office.calls[sid].receive(PersonHungUp(), office.now + 1)
+    office.api.settle(sid, office.now + 2)
+    assert [note.sid for note in client.calls(sid).notifications.list()] == [live.sid]
+    assert client.calls(other).notifications.list() == []
+    assert office.ask("POST", f"{CALLS}/{sid}/Notifications.json").status == 404
 
 
 def listed(body: object) -> list[dict[str, str]]:

@@ -51,6 +51,8 @@ class Fetcher:
         self._copy: _Asked | None = None
         self._first: Request | None = None
         self._first_answer: bytes | None = None
+        self.failures: list[tuple[float, NotFetched]] = []
+        """Questions without a usable answer, and when that showed; doubles aside."""
         self.copies_differed = 0
         """Doubled requests whose answers were not the same."""
 
@@ -90,6 +92,14 @@ class Fetcher:
         if asked is None or event.request != asked.request.request:
             return self._receive_copy(event, now)
         self._open = None
+        result = self._read(asked, event, now)
+        if isinstance(result, NotFetched):
+            self.failures.append((now, result))
+        return result
+
+    def _read(
+        self, asked: _Asked, event: WebhookAnswered | WebhookFailed, now: float
+    ) -> Fetched | NotFetched:
         if isinstance(event, WebhookFailed):
             return NotFetched(11205, event.reason, asked.url, asked.is_fallback)
         if not HTTPStatus.OK <= event.status < HTTPStatus.MULTIPLE_CHOICES:

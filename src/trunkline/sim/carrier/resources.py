@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from trunkline.sim.carrier.account import USUAL_CALLEE, Account, Callee
+from trunkline.sim.carrier.fetch import NotFetched
 from trunkline.sim.carrier.forms import STATUS_EVENTS, CallPlan
 from trunkline.wire.webhooks import API_VERSION, Form
+
+PAGE_SIZE: Final = 50
+"""So many on a page where nothing is asked for."""
 
 TWIML_CHARS_MAX: Final = 4000
 RING_S_MAX: Final = 600
@@ -55,6 +59,45 @@ class CallState:
     ended_at: float | None = None
     duration_s: int | None = None
     answered_by: str | None = None
+    failures: tuple[tuple[float, NotFetched], ...] = ()
+    """Documents that could not be had."""
+
+
+def notifications_resource(state: CallState, account: Account) -> Resource:
+    """What the API notes of a call: here, the documents that could not be had."""
+    base = f"/{API_VERSION}/Accounts/{account.sid}/Calls/{state.plan.sid}/Notifications"
+    notes: list[Resource] = []
+    for number, (at, failure) in enumerate(state.failures):
+        sid, when = f"NO{state.plan.sid[2:-4]}{number:04x}", account.rfc2822(at)
+        notes.append(
+            {
+                "sid": sid,
+                "account_sid": account.sid,
+                "call_sid": state.plan.sid,
+                "api_version": API_VERSION,
+                "log": "0",
+                "error_code": str(failure.code),
+                "more_info": f"https://www.twilio.com/docs/errors/{failure.code}",
+                "message_text": failure.reason,
+                "message_date": when,
+                "date_created": when,
+                "date_updated": when,
+                "request_method": "POST",
+                "request_url": failure.url,
+                "uri": f"{base}/{sid}.json",
+            }
+        )
+    end = max(0, len(notes) - 1)
+    return {
+        "notifications": notes,
+        "page": 0,
+        "page_size": PAGE_SIZE,
+        "start": 0,
+        "end": end,
+        "uri": f"{base}.json",
+        "next_page_uri": None,
+        "previous_page_uri": None,
+    }
 
 
 def call_resource(state: CallState, account: Account) -> Resource:

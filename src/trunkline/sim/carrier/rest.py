@@ -21,12 +21,14 @@ from trunkline.sim.carrier.events import Updated
 from trunkline.sim.carrier.forms import CallPlan
 from trunkline.sim.carrier.phases import OVER, Phase
 from trunkline.sim.carrier.resources import (
+    PAGE_SIZE,
     ApiError,
     CalleeBook,
     CallState,
     Resource,
     call_resource,
     document_of,
+    notifications_resource,
     plan_of,
     refuse,
 )
@@ -41,7 +43,6 @@ QUEUED_MAX: Final = 2_000
 QUEUED_S_MAX: Final = 24 * 3600.0
 """A call that waited longer fails (22005)."""
 
-PAGE_SIZE: Final = 50
 PAGE_SIZE_MAX: Final = 1_000
 
 
@@ -192,12 +193,14 @@ class CallsApi:
         if path == f"{prefix}.json" and method == "GET":
             return 200, self._list(request.query, now), []
         if path.startswith(f"{prefix}/") and path.endswith(".json"):
-            sid = path[len(prefix) + 1 : -len(".json")]
+            sid, _, part = path[len(prefix) + 1 : -len(".json")].partition("/")
             if sid not in self._calls and sid not in self._ended:
                 refuse(404, 20404, f"The requested resource {path} was not found")
-            if method == "POST":
+            if part == "Notifications" and method == "GET":
+                return 200, notifications_resource(self._state(sid, now), self._account), []
+            if method == "POST" and not part:
                 return self._update(sid, request.form, now)
-            if method == "GET":
+            if method == "GET" and not part:
                 return 200, call_resource(self._state(sid, now), self._account), []
         raise ApiError(404, 20404, f"The requested resource {path} was not found")
 
@@ -307,6 +310,7 @@ class CallsApi:
             ended_at=leg.ended_at,
             duration_s=leg.talked_s if leg.is_over else None,
             answered_by=leg.answered_by,
+            failures=tuple(call.fetcher.failures),
         )
 
 
