@@ -7,6 +7,7 @@ assert "hello" not in here.written()
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -33,9 +34,15 @@ COMMAND: Final = (sys.executable, "-m", "trunkline.cli.main", "pod")
 
 READY_S_MAX: Final = 30
 STOP_S_MAX: Final = 15
+RESTART_S: Final = 1.0
+"""A supervisor waits so long before it starts a pod again that ended before it was ready."""
 
 KEPT: Final = ("PATH", "PYTHONPATH", "HOME", "LANG")
 """Of our own environment the pod gets these; all else is a setting of the test's."""
+
+
+class EndedError(AssertionError):
+    """The pod ended before it was ready; the text is all that it wrote."""
 
 
 @dataclass
@@ -57,6 +64,18 @@ class FarPod(Stage):
         """The same pod, in its next life; returns when it is ready."""
         self.process = await self.lives.enter_async_context(started(self.folder, self.environ))
         await _until_ready(self)
+
+    async def supervise(self) -> int:
+        """Start it again until it is ready, as a supervisor does; how many lives it took."""
+        for life in itertools.count(1):
+            self.process = await self.lives.enter_async_context(started(self.folder, self.environ))
+            try:
+                await _until_ready(self)
+            except EndedError:
+                await asyncio.sleep(RESTART_S)  # A supervisor's own pace.
+            else:
+                return life
+        raise AssertionError
 
     def written(self) -> str:
         """All that the pod wrote to stdout and stderr."""
@@ -160,7 +179,8 @@ async def started(
 async def _until_ready(here: FarPod) -> None:
     async with asyncio.timeout(READY_S_MAX):
         while True:
-            assert here.process.returncode is None, here.written()
+            if here.process.returncode is not None:
+                raise EndedError(here.written())
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 if (await here.get("/readyz")).startswith("ready"):
                     return

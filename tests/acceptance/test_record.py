@@ -106,6 +106,22 @@ async def test_valkey_killed_in_the_midst_of_a_call(both: tuple[Server, Server],
     assert entries[-1].kind == "call_ended"
 
 
+async def test_a_call_that_comes_while_valkey_is_away(both: tuple[Server, Server]) -> None:
+    """It gets the overflow action, and is in the log when Valkey is back."""
+    valkey, postgres = both
+    async with scene(valkey.redis_url, postgres.database_url) as here:
+        await valkey.kill()
+        report = await here.call(*conversation("this is caller one"))
+        assert report.dialled
+        assert not report.streams
+        assert await here.book.call(CallSid(report.sid)) is None
+        await valkey.start()
+        row = await here.logged(report.sid)
+        assert (row.outcome, row.reason) == ("overflowed", "journal_away")
+        verified_now = await verified(valkey.redis_url, postgres.database_url)
+    assert verified_now.calls == 1
+
+
 async def test_a_pod_killed_at_several_points_of_its_calls(
     redis_url: str, database_url: str, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ UNACKED_ENTRIES_MAX: Final = 2_000
 """Facts of one call that the journal has not taken: further ones are refused, the end aside."""
 
 UNOPENED_CALLS_MAX: Final = 5_000
-"""Calls that came and went while the journal was away, kept until it is back (about 10 MB; half an
+"""Calls that came and went while the journal was away, kept until it is back (about 20 MB; half an
 hour of 3 calls a second); a further one is refused, and the log says so."""
 
 NO_EPOCH: Final = Epoch(0)
