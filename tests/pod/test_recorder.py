@@ -237,6 +237,42 @@ async def test_a_quiet_call_finds_out_that_the_journal_forgot() -> None:
             await here.journal.wait_for_append()
 
 
+async def test_where_one_call_was_lost_all_others_are_asked_for_at_once() -> None:
+    """Quiet ones, and ended ones that the call log does not have: none waits for its turn."""
+    async with recording() as here:
+        here.book.away = True
+        await here.begin(CALL)
+        for fact in (RECEIVED, ENDED):
+            here.recorder.record(CALL, fact)
+        assert await here.recorder.settle(CALL, 5)
+        await here.begin(OTHER_CALL)
+        here.recorder.record(OTHER_CALL, RECEIVED)
+        assert await here.recorder.settle(OTHER_CALL, 5)
+        here.journal.lose_all()
+        here.recorder.record(OTHER_CALL, SAID)
+        while len(await here.journal.read(CALL)) < 2:
+            await here.journal.wait_for_append()
+        assert len(await here.journal.read(OTHER_CALL)) == 2
+
+
+async def test_where_one_call_was_lost_the_others_are_asked_for_once() -> None:
+    """However many find out: the journal is not asked by each for all the others."""
+    calls = [CallSid(f"CA{number:032x}") for number in range(40)]
+    async with recording() as here:
+        for call in calls:
+            await here.begin(call)
+            here.recorder.record(call, RECEIVED)
+            assert await here.recorder.settle(call, 5)
+        here.journal.lose_all()
+        appends = here.journal.appends
+        for call in calls[:3]:
+            here.recorder.record(call, SAID)
+        for call in calls:
+            while not await here.journal.read(call):
+                await here.journal.wait_for_append()
+        assert here.journal.appends - appends <= 3 * len(calls)
+
+
 async def test_an_ended_call_is_asked_for_until_the_call_log_has_it() -> None:
     """Both stores fail, one after the other: what the first lost is there before the pod may go."""
     async with recording(Recording(ask_s=0.01)) as here:

@@ -5,12 +5,14 @@ A fact is linked to its call's chain when it is made, appended to the journal at
 
 The journal may forget: a store that crashed loses its last second, one that was restarted without
 its files loses all. Then it says that it is behind, and gets again what it lost: from the facts
-that are kept here, else from the call log. A quiet call asks every `ASK_S`. Whether a call still
-is ours is asked of the journal, not inferred from a refusal: an answer to a resume of our own may
-have been lost.
+that are kept here, else from the call log. A quiet call asks every `ASK_S`, and all ask as soon as
+one finds out: what the call log does not have either is kept by nobody else meanwhile. Whether a
+call still is ours is asked of the journal, not inferred from a refusal: an answer to a resume of
+our own may have been lost.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -80,6 +82,8 @@ class Recorder:
         )
         self._unacked = asyncio.Event()
         self._dirty: dict[CallSid, CallRecord] = {}
+        self._forgot_at = -math.inf
+        """When the journal was found to have forgotten, by the loop's clock."""
         self._unopened: set[CallSid] = set()
         """Calls without an epoch that the journal knows nothing of yet."""
         self._mends: dict[CallSid, Head] = {}
@@ -270,6 +274,9 @@ class Recorder:
     def _fall_back(self, one: CallRecord, head: Head) -> None:
         """The journal lost facts: send them again, from here or from the call log."""
         self._log.warning(LogName.JOURNAL_AWAY, call=one.call, reason="the journal lost facts")
+        if (now := asyncio.get_running_loop().time()) >= self._forgot_at + self._ask_s:
+            self._forgot_at = now  # Whoever finds out within `ask_s` may tell of the same loss.
+            self._ask_for_calls(now)
         if one.take_back(head):
             self._make_dirty(one)
             return
@@ -340,12 +347,15 @@ class Recorder:
     async def _ask_for_quiet_calls(self) -> None:
         loop = asyncio.get_running_loop()
         while not self._closed.is_set():
-            late = loop.time() - self._ask_s
-            for one in self._records.values():
-                if one.can_ask and one.asked_at <= late:
-                    self._make_dirty(one)
+            self._ask_for_calls(loop.time() - self._ask_s)
             try:
                 async with asyncio.timeout(min(ASK_LOOK_S, self._ask_s)):
                     await self._closed.wait()
             except TimeoutError:
                 pass
+
+    def _ask_for_calls(self, asked_by: float) -> None:
+        """Have every call ask that was not asked for after this moment."""
+        for one in self._records.values():
+            if one.can_ask and one.asked_at <= asked_by:
+                self._make_dirty(one)
