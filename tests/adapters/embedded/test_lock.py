@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.adapters.embedded.lock import POLL_S, locking
+from trunkline.adapters.embedded.lock import POLL_S, locking, release
 from trunkline.errors import Held
 
 HEIR = "import sys; sys.stdin.read()"
@@ -39,6 +39,19 @@ def test_a_dead_holders_servers_are_waited_for(tmp_path: Path) -> None:
     ) as heir:
         os.pwrite(lock, b"1 0                                  \n", 0)
         os.close(lock)
+        steps = locking(tmp_path)
+        assert [next(steps) for _ in range(3)] == [POLL_S] * 3
+        heir.communicate()
+        os.close(taken(steps))
+
+
+def test_servers_that_outlive_a_stop_are_waited_for(tmp_path: Path) -> None:
+    """Whoever let go is no holder, though it lives: it may be the one that starts again."""
+    lock = taken(locking(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HEIR], stdin=subprocess.PIPE, pass_fds=[lock]
+    ) as heir:
+        release(lock)
         steps = locking(tmp_path)
         assert [next(steps) for _ in range(3)] == [POLL_S] * 3
         heir.communicate()

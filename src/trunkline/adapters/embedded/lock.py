@@ -15,7 +15,8 @@ from typing import Final
 from trunkline.errors import Held
 
 HOLDER_GONE_S_MAX: Final = 15.0
-"""Time for the servers of a dead parent to stop and let go of the lock; then the start fails."""
+"""Time for the servers of a dead parent to stop and let go of the lock; then the start fails. A
+killed PostgreSQL leaves helpers for a moment, also where its parent lives and starts it again."""
 
 POLL_S: Final = 0.01
 COMMAND_CHARS_MAX: Final = 120
@@ -27,7 +28,7 @@ Steps = Generator[float, None, None]
 def locking(data_dir: Path) -> Generator[float, None, int]:
     """Take the data folder; returns the descriptor that holds it.
 
-    Waits for the servers of a parent that died, not for a holder that lives.
+    Waits for the servers of a parent that died or let go, not for a holder that lives.
 
     Raises:
         Held: another process holds it; the text names its pid and command.
@@ -45,13 +46,20 @@ def locking(data_dir: Path) -> Generator[float, None, int]:
                     " TRUNKLINE_DATA_DIR to another folder"
                 )
             if time.monotonic() > deadline:
-                raise Held(f"{data_dir} is still held by servers whose parent, {pid}, died")
+                parent = f"parent, {pid}, died" if pid else "parent let go"
+                raise Held(f"{data_dir} is still held by servers whose {parent}")
             yield POLL_S
         os.ftruncate(lock, 0)
         me = str(os.getpid())
         os.pwrite(lock, f"{me} {_born(me)}\n".encode(), 0)
         undo.pop_all()
     return lock
+
+
+def release(lock: int) -> None:
+    """Let go: the file names no holder, and what is left of killed servers is waited for."""
+    os.ftruncate(lock, 0)
+    os.close(lock)
 
 
 def _taken(lock: int) -> bool:

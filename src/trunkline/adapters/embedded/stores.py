@@ -28,7 +28,7 @@ from typing import Final
 from urllib.parse import quote
 
 from trunkline.adapters.embedded import privilege
-from trunkline.adapters.embedded.lock import POLL_S, Steps, locking
+from trunkline.adapters.embedded.lock import POLL_S, Steps, locking, release
 from trunkline.adapters.embedded.places import User, open_way, own, run_dir_for, shelter, user_for
 from trunkline.adapters.embedded.programs import postgres_folder, valkey_binary
 from trunkline.errors import SettingsError, StoreError
@@ -221,7 +221,7 @@ class Embedded:
             if self._run_dir.parent != self.data_dir:
                 with contextlib.suppress(OSError):
                     self._run_dir.parent.rmdir()
-            os.close(self._lock)
+            release(self._lock)
             self._lock = None
 
     def _spawn(self, name: str, end: signal.Signals, command: Sequence[str | Path]) -> "_Server":
