@@ -97,7 +97,7 @@ class Seen:
 class Row:
     """One call in the call log."""
 
-    caller: str
+    caller: str | None
     outcome: str | None
     reason: str | None
     ends: int
@@ -289,7 +289,10 @@ def check_callers(seen: Sequence[Seen], rows: dict[str, Row], events: Events) ->
     for one in seen:
         row = rows.get(one.sid)
         if row is not None:
-            assert (row.caller, row.ends) == (one.caller, 1), one
+            # Of a webhook that was cut off the journal may have the call and no fact.
+            opened_only = one.lived is Lived.UNREACHED and row.caller is None
+            assert row.caller == one.caller or opened_only, one
+            assert row.ends == 1, one
             assert row.outcome is not None, one
         if events.touches_kill(one):
             told_of = None if row is None else (row.outcome, row.reason)
