@@ -5,8 +5,8 @@ Needs `espeak-ng` and `sox` (tried: espeak-ng 1.51, SoX 14.4.2):
     .venv/bin/python scripts/make_clips.py
 
 Writes `src/trunkline/sim/clips/words.ulaw` and `index.json`. Every frame of 20 ms is made
-unique by the lowest bit of a few samples (below what µ-law's own rounding does), silent ones
-inside a word too, so that each frame says which word it is of, and where in it.
+unique by the second lowest bit of a few samples, silent ones inside a word too, so that each
+frame says which word it is of, and where in it, also where a mark of time has the lowest bits.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from trunkline.sim.timemark import BARE
+
 FRAME_BYTES = 160
 VOICE = "en-us+m3"
 WORDS_PER_MINUTE = 230
@@ -23,6 +25,8 @@ CLIPS = Path(__file__).parents[1] / "src" / "trunkline" / "sim" / "clips"
 EDGE_LEVEL = 700
 """16-bit amplitude below which a frame at a clip's edge is cut off as silence."""
 PACKED_BYTES_MAX = 400_000
+CHANGED_BYTES = 24
+"""So many samples of a frame may be changed to make it unique."""
 
 NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve
@@ -78,21 +82,23 @@ def frames_of(ulaw: bytes) -> list[bytes]:
 
 
 def unique(frame: bytes, taken: set[bytes], name: str) -> bytes:
-    """The frame with as many lowest bits changed as make it unlike every other."""
+    """The frame with as many bits changed as make it unlike every other, but for lowest bits."""
     attempt = 0
     result = frame
-    while result in taken:
-        mask = hashlib.shake_128(f"{name}.{attempt}".encode()).digest(FRAME_BYTES)
-        # Around µ-law zero (0xFF, 0x7F) one step is 8 of 32768: not audible.
-        result = bytes(code ^ (bits & 1) for code, bits in zip(frame, mask, strict=True))
+    while result.translate(BARE) in taken:
+        mask = hashlib.shake_128(f"{name}.{attempt}".encode()).digest(CHANGED_BYTES)
+        # Around µ-law zero (0xFF, 0x7F) it is 16 of 32768: not audible.
+        changed = bytes(code ^ (bits & 2) for code, bits in zip(frame, mask, strict=False))
+        result = changed + frame[CHANGED_BYTES:]
         attempt += 1
-    taken.add(result)
+    taken.add(result.translate(BARE))
     return result
 
 
 def record(texts: Iterable[str]) -> tuple[bytes, dict[str, list[int]]]:
     """All clips in one stretch, and where each lies: text to [first frame, frames]."""
-    taken = {bytes([code]) * FRAME_BYTES for code in (0xFF, 0x7F)}  # Plain silence is no word's.
+    # Plain silence is no word's.
+    taken = {bytes([code]) * FRAME_BYTES for code in (0xFF, 0x7F)}
     packed = bytearray()
     index: dict[str, list[int]] = {}
     for text in texts:

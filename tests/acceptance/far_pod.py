@@ -94,6 +94,7 @@ async def far_pod(
     model: RealtimeSimOptions | None = None,
     brain: Brain | None = None,
     seed: int = 1,
+    marks_from: int | None = None,
 ) -> AsyncIterator[FarPod]:
     """Start it, play, see that nothing is left of any call, and have it end with exit code 0.
 
@@ -106,7 +107,7 @@ async def far_pod(
         aiohttp.ClientSession() as http,
         _opened(database_url) as book,
         serve_realtime("127.0.0.1", 0, options, brain) as realtime,
-        serve_carrier(carrier_options(public_url, seed, account)) as carrier,
+        serve_carrier(carrier_options(public_url, seed, account, marks_from)) as carrier,
     ):
         given = {
             "TRUNKLINE_HOST": "127.0.0.1",

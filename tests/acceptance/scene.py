@@ -257,7 +257,9 @@ async def _run(
         sockets.close()
 
 
-def carrier_options(public_url: str, seed: int, account: Account | None = None) -> CarrierOptions:
+def carrier_options(
+    public_url: str, seed: int, account: Account | None = None, marks_from: int | None = None
+) -> CarrierOptions:
     """A carrier whose number leads to the pod at this URL."""
     return CarrierOptions(
         voice=recorded(),
@@ -266,6 +268,7 @@ def carrier_options(public_url: str, seed: int, account: Account | None = None) 
         account=account or Account(),
         seed=seed,
         rest_port=0,
+        marks_from=marks_from,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from acceptance.far_pod import far_pod
 from acceptance.played import BYTES_PER_MS, Played, Role, play
+from acceptance.scene import KEY
 from trunkline.sim.caller import HangUp, Interrupt, Listen, Say
 from trunkline.sim.ledger import Ledger, added_latency, clear_latency, fingerprint
 from trunkline.sim.realtime.options import RealtimeSimOptions
@@ -24,6 +25,7 @@ from trunkline.sim.turns import Turn
 pytestmark = pytest.mark.anyio
 
 CALLS: Final = 20
+MARKED_CALLS: Final = 5
 
 SCRIPT: Final = (
     Listen(until_silence_ms=400),
@@ -69,6 +71,32 @@ async def test_added_latency(redis_url: str, database_url: str, tmp_path: Path) 
         figures["interruption to silence"] += [ms / 1000 for ms in call.report.barge_ins_ms]
     assert all(min(seconds) >= 0 for seconds in figures.values())
     sys.stdout.write("".join(map(_row, figures.items())))
+
+
+async def test_marks_of_time(redis_url: str, database_url: str, tmp_path: Path) -> None:
+    """The same by marks in the audio, as a far end in another process would read them."""
+    roles = {
+        str(number): Role(to="+15550100002", script=SCRIPT, after_s=0.07 * number)
+        for number in range(MARKED_CALLS)
+    }
+    model = RealtimeSimOptions(keys=(KEY,), marks=True)
+    async with far_pod(redis_url, database_url, tmp_path, model=model, marks_from=41) as here:
+        calls = await play(here, roles)
+    numbers = set()
+    for call in calls.values():
+        call.agrees()
+        caller, heard = call.report.marks, call.model.marks
+        assert caller is not None
+        assert heard is not None
+        assert caller.call == heard.call
+        numbers.add(caller.call)
+        assert caller.sent == call.report.frames_sent
+        assert 0 < heard.came.count <= caller.sent
+        for came in (caller.came, heard.came):
+            assert not came.lost + came.doubled + came.reordered + came.crossed, came.as_figures()
+            sys.stdout.write(f"{came.as_figures()}\n")
+        assert len(clear_latency(call.model.ledger, call.report.ledger)) == 1
+    assert numbers == set(range(41, 41 + MARKED_CALLS))
 
 
 def _every_frame_came(call: Played, interruptions: Sequence[Turn]) -> None:

@@ -32,6 +32,7 @@ from trunkline.sim.carrier.faults import NO_FAULTS, Faults
 from trunkline.sim.carrier.forms import CallPlan
 from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.carrier.reporting import report_of
+from trunkline.sim.tally import Marks
 from trunkline.wire.webhooks import Form
 
 VOICE = "https://bot.example/voice"
@@ -76,12 +77,13 @@ class Bench:
         account: Account | None = None,
         plan: CallPlan = PLAN,
         seed: int = 1,
+        marks: Marks | None = None,
     ) -> None:
         account = replace(account or Account(), faults=faults)
         self.now = 100.0
         self.documents = dict(documents)
         self.person = Person(script, ToyVoice(), account.frame_ms)
-        self.call = CarrierCall(plan, account, self.person, random.Random(seed))
+        self.call = CarrierCall(plan, account, self.person, random.Random(seed), marks)
         self.requests: list[Request] = []
         self.opened: list[OpenStream] = []
         self.closed: list[int] = []
@@ -223,11 +225,12 @@ def talking(
     faults: Faults = NO_FAULTS,
     account: Account | None = None,
     after: str = "",
+    marks: Marks | None = None,
     **documents: Document,
 ) -> Bench:
     """A call whose stream has just started."""
     table = {f"https://bot.example/{name}": text for name, text in documents.items()}
     table.setdefault(VOICE, connect(after))
-    bench = Bench(table, script, faults=faults, account=account).place(0.011)
+    bench = Bench(table, script, faults=faults, account=account, marks=marks).place(0.011)
     assert bench.events() == ["connected", "start"], bench.events()
     return bench

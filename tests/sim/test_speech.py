@@ -13,6 +13,7 @@ from trunkline.sim.speech import (
     recorded,
     words_of,
 )
+from trunkline.sim.timemark import BARE, mark
 
 SPEECH = recorded()
 TEXTS = sorted(SPEECH.clips)
@@ -29,6 +30,9 @@ def test_every_frame_of_the_vocabulary_is_unlike_every_other() -> None:
     every = [frame for clip in SPEECH.clips.values() for frame in frames(clip)]
     assert len(set(every)) == len(every)
     assert not set(every) & {SILENCE, b"\x7f" * FRAME_BYTES}
+    bare = {frame.translate(BARE) for frame in every}
+    assert len(bare) == len(every)
+    assert SILENCE not in bare
 
 
 def test_clips_are_whole_frames_without_silent_edges_and_small_in_all() -> None:
@@ -164,3 +168,18 @@ def test_the_handbook_counts_the_words() -> None:
     """docs/howto/simulators.md says how many there are."""
     handbook = Path(__file__).parents[2] / "docs" / "howto" / "simulators.md"
     assert f"{len(SPEECH.clips)} of them" in handbook.read_text()
+
+
+@given(SENTENCES)
+def test_a_mark_of_time_in_each_frame_changes_no_word(sentence: str) -> None:
+    """Every clip's frame is known by what the mark leaves of it."""
+    marked = [
+        mark(seq * 20_000, 7, seq, audio=f) for seq, f in enumerate(frames(SPEECH.speak(sentence)))
+    ]
+    assert SPEECH.hear(b"".join(marked)) == SPEECH.hear(SPEECH.speak(sentence))
+
+
+def test_bits_that_changed_without_a_mark_are_noise() -> None:
+    """Hearing stays exact."""
+    loud = next(frame for frame in frames(SPEECH.speak("hello")) if is_loud(frame))
+    assert SPEECH.hear(bytes(code ^ 1 for code in loud)) == "[noise 20 ms]"

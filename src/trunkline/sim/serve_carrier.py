@@ -39,6 +39,7 @@ from trunkline.sim.carrier.rest import ApiLimits, ApiReply, ApiRequest, CallsApi
 from trunkline.sim.serve_carrier_line import CallView, Line
 from trunkline.sim.serve_carrier_media import CLOSE_S_MAX, OPEN_S_MAX, TIMER_GRAIN_S, Pacer
 from trunkline.sim.serve_carrier_rest import serve_api
+from trunkline.sim.tally import Marks
 
 DOCUMENT_BYTES_MAX: Final = 128 * 1024
 """More of an answer is not read: the document is too long by then."""
@@ -70,6 +71,8 @@ class CarrierOptions:
     """Where the Calls API listens on this machine: 0 for any port, None for not at all."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     callees: CalleeBook = field(default_factory=CalleeBook)
+    marks_from: int | None = None
+    """Each frame gets a mark of time: the first call's number in it; None: no marks."""
 
 
 class Carrier:
@@ -96,6 +99,7 @@ class Carrier:
         self._lines: dict[str, Line] = {}
         self._turn = asyncio.Semaphore(CALLS_MAX)
         self._api = CallsApi(self._account, options.limits, options.callees, self._rng)
+        self._marked = 0
         self._closed = False
         self._dialling: asyncio.TimerHandle | None = None
         self.api_url = api_url
@@ -153,10 +157,18 @@ class Carrier:
         account = self._account if faults is None else replace(self._account, faults=faults)
         rng = random.Random(self._rng.getrandbits(64))  # noqa: S311
         person = Person(script, self._options.voice, account.frame_ms)
-        line = Line(self, CarrierCall(plan, account, person, rng))
+        line = Line(self, CarrierCall(plan, account, person, rng, self._marks()))
         self._lines[plan.sid] = line
         self._api.watch(line.call, time.monotonic())
         return line
+
+    def _marks(self) -> Marks | None:
+        """The next call's; each has a number of its own."""
+        first = self._options.marks_from
+        if first is None:
+            return None
+        self._marked += 1
+        return Marks(first + self._marked - 1)
 
     def api(self, request: ApiRequest) -> ApiReply:
         """Answer a request to the Calls API, and do what it asks for."""

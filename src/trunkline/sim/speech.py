@@ -1,6 +1,7 @@
 """Recorded words: to speak a sentence, and to hear which words were spoken, frame by frame.
 
-The clips (espeak-ng, `scripts/make_clips.py`) hold no frame of 20 ms twice. So hearing is exact:
+The clips (espeak-ng, `scripts/make_clips.py`) hold no frame of 20 ms twice, not even where marks
+of time (`sim.timemark`) have taken the lowest bits. So hearing is exact:
 what was lost, doubled or crossed on the way stands in the text, and two transcripts are equal
 only if every frame arrived once and in order.
 
@@ -15,6 +16,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+from trunkline.sim.timemark import BARE, read
 
 FRAME_BYTES: Final = 160
 FRAME_MS: Final = 20
@@ -51,8 +54,11 @@ def level_of(code: int) -> int:
 
 @functools.cache
 def quiet_codes(level: int) -> bytes:
-    """The µ-law bytes whose amplitude is below a level: to strike out with `bytes.translate`."""
-    return bytes(code for code in range(256) if level_of(code) < level)
+    """The µ-law bytes whose amplitude is below a level: to strike out with `bytes.translate`.
+
+    Both codes of a pair that differs in the last bit, or none: a mark of time changes no verdict.
+    """
+    return bytes(code for code in range(256) if level_of(BARE[code]) < level)
 
 
 def is_loud(frame: bytes, level: int = QUIET_LEVEL) -> bool:
@@ -117,6 +123,8 @@ class Speech:
         ear = _Ear(self._clips)
         for frame in _frames(audio):
             place = self._places.get(frame)
+            if place is None and read(frame) is not None:
+                place = self._bare.get(frame.translate(BARE))
             if place is not None:
                 ear.word(*place)
             elif is_loud(frame):
@@ -124,6 +132,11 @@ class Speech:
             else:
                 ear.silence()
         return ear.text()
+
+    @functools.cached_property
+    def _bare(self) -> Mapping[bytes, tuple[str, int]]:
+        """Places by what a mark of time leaves of their frames."""
+        return {frame.translate(BARE): place for frame, place in self._places.items()}
 
 
 class _Ear:

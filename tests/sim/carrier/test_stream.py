@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sim.carrier_bench import Bench, talking
+from sim.carrier_bench import MEDIA, Bench, talking
 from sim.carrier_bot import ToyVoice, clear, mark, media
 from trunkline.errors import CarrierProtocolError
 from trunkline.sim.caller import Pause, Press, Say, WaitForHangUp
@@ -15,6 +15,9 @@ from trunkline.sim.carrier.account import Account
 from trunkline.sim.carrier.events import StreamBinary, StreamStalled
 from trunkline.sim.carrier.faults import Faults, Garbage
 from trunkline.sim.carrier.stream import FRAMES_LATE_MAX
+from trunkline.sim.tally import Marks
+from trunkline.sim.timemark import mark as mark_of_time
+from trunkline.sim.timemark import read
 from trunkline.wire import twilio as wire
 
 
@@ -296,3 +299,39 @@ def test_frames_may_be_longer_for_the_simulated_world() -> None:
     assert len(audio) == 16_000
     assert audio.startswith(ToyVoice().speak("hello there"))
     assert json.dumps(frames[1]["media"]).count('"400"') == 1
+
+
+def test_frames_carry_marks_where_they_are_asked_for() -> None:
+    """Silence and speech, with the call's number, counted on over two streams of the call."""
+    bench = talking(
+        [Say("hello there"), WaitForHangUp()],
+        after=f'<Connect><Stream url="{MEDIA}"/></Connect>',
+        marks=Marks(7),
+    ).go(1.0)
+    bench.server(media(bench.stream_sid, mark_of_time(99, 7, 0, 5, b"a" * 1600)))
+    bench.server(media(bench.stream_sid, mark_of_time(99, 8, 0, 5, b"a" * 1600)))
+    bench.close(1000).go(1.0)
+    found = [
+        read(base64.b64decode(frame["media"]["payload"]))
+        for frame in bench.messages("media")
+        if isinstance(frame["media"], dict)
+    ]
+    assert len(found) > 80
+    assert [each.seq for each in found if each] == list(range(len(found)))
+    assert {each.call for each in found if each} == {7}
+    for each, at in zip(found, bench.times("media"), strict=True):
+        assert each is not None
+        assert each.at_us == int(at * 1e6)
+    marks = bench.report.marks
+    assert marks is not None
+    assert (marks.sent, marks.came.count, marks.came.crossed) == (len(found), 1, 1)
+    assert not bench.report.ledger.departures
+
+
+def test_a_strangers_frames_carry_none() -> None:
+    """Its audio is no call's."""
+    bench = talking(faults=Faults(replay_after_s=0.1), marks=Marks(7)).go(1.0)
+    probes = [message for _, stream, message in bench.sent if stream == 1]
+    assert len(probes) > 10
+    sounds = [fields["payload"] for m in probes if isinstance(fields := m.get("media"), dict)]
+    assert set(sounds) == {base64.b64encode(b"\xff" * 160).decode()}

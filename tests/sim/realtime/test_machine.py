@@ -1,5 +1,6 @@
 """One session's life: lines 1, 2 and 9 of the check list, and whatever a client may send."""
 
+import base64
 import json
 
 import pytest
@@ -10,7 +11,8 @@ from sim.model_client import ModelClient, connected, telephony
 from trunkline.sim.ledger import fingerprint
 from trunkline.sim.realtime.machine import EARLY_EVENTS_MAX, Close, Reset, Send
 from trunkline.sim.realtime.options import RealtimeSimOptions
-from trunkline.sim.speech import SILENCE, recorded
+from trunkline.sim.speech import FRAME_BYTES, SILENCE, recorded
+from trunkline.sim.tally import Marks
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.client import CreateResponse
 from trunkline.wire.realtime.items import FunctionCall, FunctionCallOutput, InputText, Message
@@ -151,6 +153,28 @@ def test_audio_is_stamped_at_both_directions() -> None:
     assert len(ledger.arrivals) == line.record.events["AppendAudio"]
     times = [at for _, at in ledger.arrivals]
     assert times == sorted(times)
+
+
+def test_marks_are_read_and_written_where_they_are_asked_for() -> None:
+    """The caller's number comes back in each delta; what was kept is what was sent."""
+    line = connected(options=RealtimeSimOptions(marks=True))
+    caller = Marks(7)
+    for at in range(0, len(spoken := recorded().speak("hello") + SILENCE * 30), FRAME_BYTES):
+        piece = caller.put(line.now - 0.004, spoken[at : at + FRAME_BYTES])
+        line.send(client.AppendAudio(base64.b64encode(piece).decode()))
+        line.wait(0.02)
+    line.answer()
+    marks = line.record.marks
+    assert marks is not None
+    assert (marks.call, marks.came.count, marks.came.lost) == (7, caller.sent, 0)
+    assert marks.came.latency_us.quantile(0.5) == pytest.approx(4000, abs=80)
+    assert line.record.heard_text() == "hello"
+    for event in line.of(server.AudioDelta):
+        caller.take(line.now, base64.b64decode(event.delta))
+    assert (caller.came.count, caller.came.lost) == (marks.sent, 0)
+    assert b"".join(bytes(item.audio) for item in line.record.said) == line.audio()
+    assert not line.record.ledger.arrivals
+    assert not line.record.ledger.departures
 
 
 def test_audio_is_not_kept_where_nobody_asks_for_it() -> None:

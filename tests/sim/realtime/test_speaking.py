@@ -38,7 +38,7 @@ class Stage:
         return self
 
     def cancel(self, *, late_delta: bool) -> Sequence[server.ToClient]:
-        came = self.speaking.cancel("turn_detected", late_delta=late_delta)
+        came = self.speaking.cancel("turn_detected", 60.0, late_delta=late_delta)
         self.events += came
         return came
 

@@ -49,6 +49,7 @@ from trunkline.sim.carrier.run import (
 from trunkline.sim.carrier.streams import Outcome, Streams, aftermath
 from trunkline.sim.carrier.timers import Timers
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.tally import Marks
 from trunkline.wire import twiml_reading as twiml
 
 FETCHES_MAX: Final = 2_000
@@ -69,18 +70,20 @@ class CarrierCall:
     """One call leg at the carrier, and the person on it."""
 
     def __init__(
-        self, plan: CallPlan, account: Account, person: Person, rng: random.Random
-    ) -> None:
+        self, plan: CallPlan, account: Account, person: Person, rng: random.Random,
+        marks: Marks | None = None,
+    ) -> None:  # fmt: skip
         self.plan = plan
         self.person = person
-        self.ledger = Ledger()
+        self.ledger, self.marks = Ledger(), marks
         self.is_finished = False
         self.run = Run(account)
         self.diary = Diary()
         self.outbox = Outbox(account, rng)
         self.leg = Leg(plan, account, self.outbox, self.diary)
         self.fetcher = Fetcher(self.outbox)
-        self.streams = Streams(plan.sid, account, person, rng, self.diary, self.ledger, self.outbox)
+        ends = self.diary, self.ledger, self.outbox, marks
+        self.streams = Streams(plan.sid, account, person, rng, *ends)
         self.setup_s: float | None = None
         self.told: list[tuple[float, str]] = []
         self.dialled: list[str] = []

@@ -105,7 +105,7 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class SendFrame:
-    """Write a frame of the caller's audio. `payload` is set where it carries speech."""
+    """Write a frame of the caller's audio. `payload` is set where it belongs into the ledger."""
 
     stream: int
     text: bytes = field(repr=False)

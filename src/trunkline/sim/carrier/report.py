@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.tally import Marks
 from trunkline.sim.turns import Turn
 
 EVENTS_MAX: Final = 400
@@ -113,6 +114,8 @@ class CallReport:
     copies_differed: int
     """Doubled webhooks whose answers were not the same."""
     ledger: Ledger = field(repr=False)
+    marks: Marks | None = field(default=None, repr=False)
+    """Marks of time in the audio both ways, where they were asked for."""
 
     @property
     def latencies_ms(self) -> list[float]:

@@ -35,6 +35,7 @@ def report_of(call: CarrierCall) -> CallReport:
         callbacks_sent=call.outbox.callbacks_sent,
         copies_differed=call.fetcher.copies_differed,
         ledger=call.ledger,
+        marks=call.marks,
     )
 
 

@@ -26,6 +26,7 @@ from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.tally import Marks
 from trunkline.wire import twilio as wire
 
 PLAY_S: Final = 0.1
@@ -67,6 +68,7 @@ class MediaStream:
         rng: random.Random,
         diary: Diary,
         ledger: Ledger | None,
+        marks: Marks | None = None,
         *,
         probe: bool = False,
     ) -> None:
@@ -89,10 +91,11 @@ class MediaStream:
         self._frame_ms = frame_ms
         self._frame_s = frame_ms / 1000
         self._frame_bytes = frame_ms * BYTES_PER_S // 1000
-        self._silence = base64.b64encode(b"\xff" * self._frame_bytes).decode()
+        self._quiet = b"\xff" * self._frame_bytes
+        self._silence = base64.b64encode(self._quiet).decode()
         self._rng = rng
         self._diary = diary
-        self._ledger = ledger
+        self._ledger, self._marks = ledger, marks
         self._queue = PlayQueue()
         self._play_at = math.inf  # When the queue must be looked at.
         self._misbehaves = faults != NO_FAULTS
@@ -190,11 +193,14 @@ class MediaStream:
         if self._stalled:  # The server reads too slowly: Twilio drops what it can't deliver.
             self.warn(OVERFLOW, now)
             return
+        if self._marks is not None:
+            audio = self._marks.put(now, self._quiet if audio is None else audio)
         payload = self._silence if audio is None else base64.b64encode(audio).decode()
         at_ms = (self._chunk + self._skipped) * self._frame_ms
         fields = wire.MediaFields(payload, "inbound", str(self._chunk), str(at_ms))
         text = wire.encode(wire.Media(fields, self.sid, self._next_sequence()))
-        actions.append(SendFrame(self.number, text, None if audio is None else payload))
+        stamped = audio is not None and self._marks is None
+        actions.append(SendFrame(self.number, text, payload if stamped else None))
 
     def _press(self, actions: list[Action]) -> None:
         """Send the keys pressed; a hang-up is left for the call."""
@@ -245,9 +251,11 @@ class MediaStream:
         match message:
             case wire.SendMedia():
                 payload = message.media.payload
-                if self._ledger is not None:
-                    self._ledger.came(payload, now)
                 audio = base64.b64decode(payload)
+                if self._marks is not None:
+                    self._marks.take(now, audio)
+                elif self._ledger is not None:
+                    self._ledger.came(payload, now)
                 self._bytes_received += len(audio)
                 if not self._queue.add(audio, now):
                     self._bytes_dropped += len(audio)
@@ -264,6 +272,8 @@ class MediaStream:
 
     def _clear(self, now: float, actions: list[Action]) -> None:
         self._clears += 1
+        if self._marks is not None:
+            self._marks.came.interrupted()
         if self._ledger is not None:
             self._ledger.interrupted(now)
         tail = self._faults.clear_tail_ms * BYTES_PER_S // 1000

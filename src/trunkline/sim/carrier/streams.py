@@ -31,6 +31,7 @@ from trunkline.sim.carrier.outbox import Outbox, signature_header
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.carrier.stream import MediaStream, StreamPhase
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.tally import Marks
 from trunkline.wire.twiml_reading import StreamNoun
 from trunkline.wire.webhooks import Form
 
@@ -79,6 +80,7 @@ class Streams:
         diary: Diary,
         ledger: Ledger,
         outbox: Outbox,
+        marks: Marks | None = None,
     ) -> None:
         self.current: MediaStream | None = None
         self.first_start_at: float | None = None
@@ -89,6 +91,7 @@ class Streams:
         self._diary = diary
         self._ledger = ledger
         self._outbox = outbox
+        self._marks = marks
         self._all: list[MediaStream] = []
         self._codes: dict[int, int] = {}
         self._noun: StreamNoun | None = None
@@ -147,7 +150,7 @@ class Streams:
         stream = MediaStream(
             len(self._all), new_sid("MZ", self._rng), self._call_sid, account.sid, parameters,
             self._person, account.faults, account.frame_ms, self._rng, self._diary,
-            None if probe else self._ledger, probe=probe,
+            None if probe else self._ledger, None if probe else self._marks, probe=probe,
         )  # fmt: skip
         self._all.append(stream)
         headers = (

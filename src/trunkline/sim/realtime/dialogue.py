@@ -112,7 +112,7 @@ class Dialogue:
                 given = wish or client.ResponseOptions()
                 self._say(self.responses.start("asked", self.session, given, now), now)
             case client.CancelResponse(response_id=response_id):
-                self._say(self.responses.cancel("client_cancelled", response_id), now)
+                self._say(self.responses.cancel("client_cancelled", now, response_id), now)
             case _:
                 assert_never(event)
 
@@ -164,6 +164,8 @@ class Dialogue:
     def _append(self, audio: str, now: float) -> None:
         ulaw = base64.b64decode(audio)
         self._record.bytes_heard += len(ulaw)
+        if self._record.marks is not None:
+            self._record.marks.take(now, ulaw)
         if not isinstance(self.session.audio.input.format, Pcmu):
             self._record.format_mismatch += 1
             ulaw = ulaw[::PCM_BYTES_PER_ULAW_BYTE]
@@ -186,7 +188,7 @@ class Dialogue:
         self._out.append(server.SpeechStarted(at_ms, self._turn_item, self._ids.event()))
         if self._interrupts and self.responses.active is not None:
             late = self._options.late_delta
-            self._say(self.responses.cancel("turn_detected", late_delta=late), now)
+            self._say(self.responses.cancel("turn_detected", now, late_delta=late), now)
 
     def _commit_by_hand(self, now: float) -> None:
         if self._hearing.buffered_ms < COMMIT_MS_MIN:

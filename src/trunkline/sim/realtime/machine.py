@@ -11,6 +11,7 @@ A stalled session takes everything and answers nothing.
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 from trunkline.errors import ModelProtocolError
 from trunkline.sim.realtime import settings as rules
@@ -22,6 +23,8 @@ from trunkline.sim.realtime.ids import Ids
 from trunkline.sim.realtime.options import RealtimeSimOptions
 from trunkline.sim.realtime.record import SessionRecord
 from trunkline.sim.speech import Speech
+from trunkline.sim.tally import Marks
+from trunkline.sim.timemark import ORIGIN_MAX
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.responses import ErrorDetail
 
@@ -70,7 +73,8 @@ class RealtimeServer:
         now: float,
         epoch_s: float,
     ) -> None:
-        self.record = SessionRecord(name, accepted.model, now, options.keep_audio)
+        marks = Marks(origin=crc32(name.encode()) & ORIGIN_MAX) if options.marks else None
+        self.record = SessionRecord(name, accepted.model, now, options.keep_audio, marks=marks)
         self._accepted, self._options, self._faults = accepted, options, faults
         self._ids = Ids(name)
         expires_at = round(epoch_s + options.session_s_max)
@@ -195,7 +199,7 @@ class RealtimeServer:
                 self._refuse(rules.explained(error), client.event_id_of(text))
                 return
         event_id = event.event_id if isinstance(event.event_id, str) else None
-        if isinstance(event, client.AppendAudio):
+        if isinstance(event, client.AppendAudio) and self.record.marks is None:
             self.record.ledger.came(event.audio, now)
         self.record.events[type(event).__name__] += 1
         try:
@@ -213,7 +217,8 @@ class RealtimeServer:
     def _send(self, now: float) -> None:
         for event in self.dialogue.taken():
             if isinstance(event, server.AudioDelta):
-                self.record.ledger.left(event.delta, now)
+                if self.record.marks is None:
+                    self.record.ledger.left(event.delta, now)
             elif isinstance(event, server.SpeechStarted):
                 self.record.ledger.interrupted(now)
             self._out.append(Send(event))

@@ -59,6 +59,10 @@ class RealtimeSimOptions:
     keep_audio: bool = field(
         default=True, metadata=_help("keep what was heard and said, for tests to compare")
     )
+    marks: bool = field(
+        default=False,
+        metadata=_help("mark each delta with its time of sending, and read the caller's marks"),
+    )
     brain: str = field(
         default="", metadata=_help("YAML file with rules of what to say; none: the demo's")
     )

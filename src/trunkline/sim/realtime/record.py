@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.tally import Marks
 
 TURNS_MAX: Final = 2000
 """Turns, answers and cuts kept per session; then the oldest is forgotten."""
@@ -63,7 +64,9 @@ class SessionRecord:
     outputs: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=TURNS_MAX))
     """What tools answered: call id and output."""
     ledger: Ledger = field(default_factory=Ledger)
-    """When each append came and each delta left, at the socket."""
+    """When each append came and each delta left, at the socket; with marks, none of them."""
+    marks: Marks | None = None
+    """Marks of time in the audio both ways, where they were asked for; `marks.call` says whose."""
 
     def heard_text(self) -> str:
         """Everything the caller said in this session."""

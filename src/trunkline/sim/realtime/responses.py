@@ -100,12 +100,12 @@ class Responses:
         return events
 
     def cancel(
-        self, reason: str, response_id: object = UNSET, *, late_delta: bool = False
+        self, reason: str, now: float, response_id: object = UNSET, *, late_delta: bool = False
     ) -> list[server.ToClient]:
         """End the active response, or the one named. None such raises."""
         for each in self._all():
             if each.id == response_id or (response_id is UNSET and each is self.active):
-                events = each.cancel(reason, late_delta=late_delta)
+                events = each.cancel(reason, now, late_delta=late_delta)
                 self._settle(each)
                 return events
         raise ModelProtocolError(

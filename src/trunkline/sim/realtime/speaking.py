@@ -108,6 +108,7 @@ class Speaking:
         self._text_tokens = 0
         self._open: _Open | None = None
         self._due: float | None = now
+        self._now = now
         self._script = self._play()
 
     def deadline(self) -> float | None:
@@ -116,6 +117,7 @@ class Speaking:
 
     def advance(self, now: float) -> list[server.ToClient]:
         """All events that are due."""
+        self._now = now
         while self._due is not None and self._due <= now:
             try:
                 self._due += next(self._script)
@@ -123,8 +125,9 @@ class Speaking:
                 self._due = None
         return self._taken()
 
-    def cancel(self, reason: str, *, late_delta: bool) -> list[server.ToClient]:
+    def cancel(self, reason: str, now: float, *, late_delta: bool) -> list[server.ToClient]:
         """End it: `turn_detected` or `client_cancelled`. One delta may still come."""
+        self._now = now
         assert self.status == "in_progress"
         if late_delta and self._open is not None and self._open.unsent:
             self._delta(self._open, self._open.unsent.pop(0))
@@ -215,6 +218,8 @@ class Speaking:
         if not piece:
             return
         assert opened.said is not None
+        if self._record.marks is not None:
+            piece = self._record.marks.put(self._now, piece)
         if not opened.entry.cut:
             opened.entry.audio_ms += len(piece) // BYTES_PER_MS
         opened.said.audio_ms += len(piece) // BYTES_PER_MS
