@@ -98,6 +98,7 @@ def realtime(
     session_s_max: Annotated[
         float, typer.Option(min=0.01, max=86400, help=_REALTIME["session_s_max"])
     ] = 3600.0,
+    marks: Annotated[bool, typer.Option("--marks", help=_REALTIME["marks"])] = False,
     brain: Annotated[str, typer.Option(help=_REALTIME["brain"])] = "",
     fault: Annotated[list[str], typer.Option(help=_REALTIME["faults"])] = [],  # noqa: B006 - typer copies it
 ) -> None:
@@ -117,6 +118,7 @@ def realtime(
             think_ms=think_ms,
             transcription_delay_ms=transcription_delay_ms,
             session_s_max=session_s_max,
+            marks=marks,
             brain=brain,
             faults=tuple(faults.parse(each) for each in fault),
         )
