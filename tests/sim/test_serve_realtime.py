@@ -1,115 +1,20 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from picows import (
-    WSFrame,
-    WSInvalidStatusError,
-    WSListener,
-    WSMsgType,
-    WSTransport,
-    ws_connect,
-)
+from picows import WSInvalidStatusError
 
 from sim.model_client import telephony
+from sim.model_line import KEY, QUICK, SPEECH, all_gone, connect, serving
 from trunkline.sim.realtime.options import RealtimeSimOptions
 from trunkline.sim.realtime.script import ScriptError
-from trunkline.sim.serve_realtime import (
-    UNSENT_BYTES_MAX,
-    RealtimeSimulator,
-    run,
-    serve_realtime,
-)
-from trunkline.sim.speech import SILENCE, recorded
-from trunkline.wire.realtime import client, server
-from trunkline.wire.realtime.items import InputAudio, Message
+from trunkline.sim.serve_realtime import RealtimeSimulator, run
+from trunkline.wire.realtime import server
 
 pytestmark = pytest.mark.anyio
-
-SPEECH = recorded()
-WAIT_S_MAX = 10.0
-QUICK = RealtimeSimOptions(speed=40.0, think_ms=5, transcription_delay_ms=5)
-KEY = {"Authorization": "Bearer sk-test"}
-
-
-class Line(WSListener):
-    """A client's end: what came, in order, and how it ended."""
-
-    def __init__(self) -> None:
-        self.came: asyncio.Queue[server.FromServer] = asyncio.Queue()
-        self.over = asyncio.Event()
-        self.transport: WSTransport | None = None
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.CLOSE:
-            if not transport.is_close_frame_sent:
-                transport.send_close(frame.get_close_code())
-            transport.disconnect()
-        else:
-            self.came.put_nowait(server.decode(frame.get_payload_as_bytes()))
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' shape
-        self.over.set()
-
-    @property
-    def wire(self) -> WSTransport:
-        assert self.transport is not None
-        return self.transport
-
-    def send(self, event: client.FromClient) -> None:
-        self.wire.send(WSMsgType.TEXT, client.encode(event))
-
-    def say(self, text: str) -> None:
-        """A turn, all at once: detection works on audio time."""
-        audio = SPEECH.speak(text) + SILENCE * 30
-        for at in range(0, len(audio), 160):
-            self.send(client.AppendAudio(base64.b64encode(audio[at : at + 160]).decode()))
-
-    async def until(self, kind: type[server.FromServer]) -> list[server.FromServer]:
-        """Everything up to an event of a kind."""
-        events: list[server.FromServer] = []
-        async with asyncio.timeout(WAIT_S_MAX):
-            while not events or not isinstance(events[-1], kind):
-                events.append(await self.came.get())
-        return events
-
-    async def closed(self) -> int | None:
-        """The code of the server's close frame; None if there was none."""
-        async with asyncio.timeout(WAIT_S_MAX):
-            await self.over.wait()
-        received = getattr(self.wire.close_handshake, "recv", None)
-        return None if received is None else int(received.code)
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    options: RealtimeSimOptions = QUICK, *faults: str
-) -> AsyncIterator[RealtimeSimulator]:
-    async with serve_realtime("127.0.0.1", 0, options) as simulator:
-        for fault in faults:
-            simulator.put(fault)
-        yield simulator
-
-
-async def connect(
-    simulator: RealtimeSimulator, model: str = "gpt-realtime", headers: dict[str, str] = KEY
-) -> Line:
-    _, line = await ws_connect(Line, f"{simulator.url}?model={model}", extra_headers=headers)
-    assert isinstance(line, Line)
-    return line
-
-
-async def all_gone(simulator: RealtimeSimulator) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        await simulator.wait_none_open()
-    assert simulator.sessions == []
 
 
 async def test_a_call_over_the_socket_is_heard_and_answered() -> None:
@@ -197,31 +102,6 @@ async def test_the_beta_header_is_closed_with_4000() -> None:
         assert await line.closed() == 4000
 
 
-async def test_timers_run_without_any_message() -> None:
-    """A late session, its expiry: each at its time."""
-    async with serving(QUICK, "session_delay=0.02", "expire=0.05") as simulator:
-        line = await connect(simulator)
-        await line.until(server.SessionCreated)
-        event = (await line.until(server.Error))[-1]
-        assert isinstance(event, server.Error)
-        assert event.error.code == "session_expired"
-        assert await line.closed() == 1001
-        await all_gone(simulator)
-        assert simulator.records[0].close_code == 1001
-
-
-async def test_a_reset_has_no_close_frame() -> None:
-    """Check list, line 9: by a switch and by hand."""
-    async with serving(QUICK, "reset=0.02*1") as simulator:
-        for by_hand in (False, True):
-            line = await connect(simulator)
-            await line.until(server.SessionCreated)
-            if by_hand:
-                simulator.reset(simulator.sessions[0].name)
-            assert await line.closed() is None
-            await all_gone(simulator)
-
-
 async def test_sessions_can_be_stalled_and_expired_by_hand() -> None:
     """A stalled one answers nothing, and still takes audio."""
     async with serving() as simulator:
@@ -247,51 +127,6 @@ async def test_no_two_sessions_have_one_name() -> None:
             await line.until(server.SessionCreated)
             names.append(simulator.sessions[0].name)
     assert len(set(names)) == len(names)
-
-
-async def test_fragments_are_joined_and_binary_is_refused() -> None:
-    """RFC 6455 fragments; events are text."""
-    async with serving() as simulator:
-        line = await connect(simulator)
-        text = client.encode(telephony())
-        line.wire.send(WSMsgType.TEXT, text[:20], fin=False)
-        line.wire.send(WSMsgType.CONTINUATION, text[20:40], fin=False)
-        line.wire.send(WSMsgType.CONTINUATION, text[40:])
-        await line.until(server.SessionUpdated)
-        line.wire.send(WSMsgType.BINARY, text)
-        assert await line.closed() == 1003
-        await all_gone(simulator)
-        assert simulator.records[0].errors == {"binary_frame": 1}
-
-
-async def test_an_endless_event_is_cut_off() -> None:
-    """Fragments are bounded as one frame is."""
-    async with serving() as simulator:
-        line = await connect(simulator)
-        piece = b" " * (client.MESSAGE_BYTES_MAX // 4)
-        line.wire.send(WSMsgType.TEXT, piece, fin=False)
-        for _ in range(5):
-            line.wire.send(WSMsgType.CONTINUATION, piece, fin=False)
-        assert await line.closed() == 1009
-        await all_gone(simulator)
-        assert simulator.records[0].errors["message_too_big"] == 1
-
-
-async def test_a_client_that_does_not_read_is_cut_off() -> None:
-    """What it leaves unread would grow without end."""
-    async with serving() as simulator:
-        line = await connect(simulator)
-        await line.until(server.SessionCreated)
-        audio = base64.b64encode(SILENCE * 5000).decode()
-        line.send(client.CreateItem(Message("user", [InputAudio(audio)], "long")))
-        await line.until(server.ItemDone)
-        line.wire.underlying_transport.pause_reading()
-        for _ in range(4 * UNSENT_BYTES_MAX // len(audio)):
-            line.send(client.RetrieveItem("long"))
-        await all_gone(simulator)
-        assert simulator.records[0].errors == {"client_reads_too_slowly": 1}
-        line.wire.disconnect(graceful=False)
-        await line.closed()
 
 
 async def test_the_control_page_sets_switches_and_tells_figures() -> None:

@@ -36,8 +36,9 @@ from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.carrier.reporting import report_of
 from trunkline.sim.carrier.resources import ApiError, CalleeBook
 from trunkline.sim.carrier.rest import ApiLimits, ApiReply, ApiRequest, CallsApi, Create
+from trunkline.sim.pacer import TIMER_GRAIN_S, Pacer
 from trunkline.sim.serve_carrier_line import CallView, Line
-from trunkline.sim.serve_carrier_media import CLOSE_S_MAX, OPEN_S_MAX, TIMER_GRAIN_S, Pacer
+from trunkline.sim.serve_carrier_media import CLOSE_S_MAX, OPEN_S_MAX
 from trunkline.sim.serve_carrier_rest import serve_api
 from trunkline.sim.tally import Marks
 

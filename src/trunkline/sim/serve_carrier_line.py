@@ -26,7 +26,8 @@ from trunkline.sim.carrier.events import (
     WebhookFailed,
 )
 from trunkline.sim.carrier.report import CallReport
-from trunkline.sim.serve_carrier_media import MediaSocket, Pacer, carry
+from trunkline.sim.pacer import Pacer
+from trunkline.sim.serve_carrier_media import MediaSocket, carry
 
 HEARD_CHARS_MAX: Final = 60
 

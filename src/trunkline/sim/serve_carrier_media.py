@@ -1,15 +1,12 @@
-"""The sockets of the simulated carrier's streams, and the one clock that paces all calls."""
+"""The sockets of the simulated carrier's streams."""
 
 import asyncio
-import heapq
 import logging
-import math
 import socket as sockets
 import ssl
 import struct
-import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from picows import (
     WSCloseCode,
@@ -33,12 +30,6 @@ from trunkline.sim.carrier.events import (
 
 MESSAGE_BYTES_MAX: Final = 1024 * 1024
 """A longer message of the server's ends the stream (31924); over 64 KiB it is dropped (31950)."""
-
-TIMER_GRAIN_S: Final = 0.0005
-"""The loop's timers have whole milliseconds: so much later, none comes before its time."""
-
-LATE_BUCKETS: Final = 250
-"""Lateness of ticks, in buckets of 1 ms; the last holds all that is later."""
 
 OPEN_S_MAX: Final = 5.0
 """A stream's socket that is not open by then is refused (31901)."""
@@ -222,92 +213,3 @@ async def _connect(
     else:
         return transport
     return None
-
-
-class Paced(Protocol):
-    """What the pacer drives: one call."""
-
-    armed_at: float
-
-    def deadline(self) -> float | None:
-        """When `tick` must come."""
-        ...
-
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-        ...
-
-
-class Pacer:
-    """One timer for all calls, on the absolute clock: a late tick does not make the next late."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._heap: list[tuple[float, int, Paced]] = []
-        self._count = 0
-        self._handle: asyncio.TimerHandle | None = None
-        self._at = math.inf
-        self._late = [0] * LATE_BUCKETS
-        self._closed = False
-
-    def arm(self, call: Paced) -> None:
-        """Look at the call's deadline again."""
-        at = call.deadline()
-        if at is None or self._closed:
-            call.armed_at = math.inf
-        elif at != call.armed_at:
-            call.armed_at = at
-            self._count += 1
-            heapq.heappush(self._heap, (at, self._count, call))
-            if at < self._at:
-                self._schedule(at)
-
-    def _schedule(self, at: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._at = at
-        delay_s = max(0.0, at - time.monotonic()) + TIMER_GRAIN_S
-        self._handle = self._loop.call_later(delay_s, self._fire)
-
-    def _fire(self) -> None:
-        self._handle = None
-        self._at = -math.inf  # No rescheduling while calls are ticked.
-        try:
-            self._tick_due()
-        finally:  # One call's bug shall not stop the others' clock.
-            self._at = math.inf
-            if self._heap and not self._closed:
-                self._schedule(self._heap[0][0])
-
-    def _tick_due(self) -> None:
-        heap = self._heap
-        while heap:
-            now = time.monotonic()
-            at, _, call = heap[0]
-            if at > now:
-                break
-            heapq.heappop(heap)
-            if call.armed_at != at:
-                continue  # Armed anew since.
-            call.armed_at = math.inf
-            self._late[min(LATE_BUCKETS - 1, int((now - at) * 1000))] += 1
-            call.tick(now)
-            self.arm(call)
-
-    def late_ms(self, share: float) -> float:
-        """So late was the given share of all ticks at most, in whole ms rounded up."""
-        total = sum(self._late)
-        below = 0
-        for ms, count in enumerate(self._late):
-            below += count
-            if total and below >= share * total:
-                return ms + 1.0
-        return 0.0
-
-    def close(self) -> None:
-        """No call is ticked any more."""
-        self._closed = True
-        self._heap.clear()
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None

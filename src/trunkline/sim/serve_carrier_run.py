@@ -197,6 +197,7 @@ def failed(report: CallReport) -> bool:
 def summary(reports: Sequence[CallReport], carrier: Carrier) -> str:
     """What the calls were like, in lines."""
     bad = [report for report in reports if failed(report)]
+    late_ms = carrier.pacer.late_ms
     codes: dict[int, int] = {}
     reasons: dict[str, str] = {}
     for report in reports:
@@ -213,7 +214,7 @@ def summary(reports: Sequence[CallReport], carrier: Carrier) -> str:
         _spread("turn latency", [ms for r in reports for ms in r.latencies_ms]),
         _spread("barge-in", [ms for r in reports for ms in r.barge_ins_ms]),
         _spread("holes in replies", [ms for r in reports for ms in r.holes_ms]),
-        f"own frames late    {carrier.pacer.late_ms(0.99):.0f} ms at most for 99 %",
+        f"own frames late    {late_ms(0.99):.1f} ms at most for 99 %, {late_ms(1.0):.0f} ms at all",
     ]
     lines += [
         f"warning {code}      {count}  {reasons.get(str(code), '')}".rstrip()

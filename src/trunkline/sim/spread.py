@@ -21,12 +21,14 @@ class Spread:
 
     def add(self, value: int) -> None:
         """Count a value; one below 0 counts as 0."""
-        value = max(value, 0)
+        if value < 0:  # noqa: PLR1730 - once a frame: a call costs more
+            value = 0
         shift = value.bit_length() - _DIGITS
         bucket = value if shift <= 0 else value >> shift << shift
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.count += 1
-        self.max = max(self.max, value)
+        if value > self.max:  # noqa: PLR1730 - as above
+            self.max = value
 
     def merge(self, others: Iterable[Self]) -> Self:
         """Add what others counted; returns itself."""

@@ -15,7 +15,6 @@ machine's monotonic clock, so that the other end may be another process of the s
            sync   call   origin   seq   at_us   check
 """
 
-import zlib
 from typing import Final, NamedTuple
 
 FRAME_BYTES: Final = 160
@@ -35,6 +34,10 @@ _AT_BITS: Final = 48
 _SEQ_BITS: Final = 24
 _ORIGIN_BITS: Final = 12
 _CALL_BITS: Final = 24
+_BODY: Final = 2 ** (_CALL_BITS + _ORIGIN_BITS + _SEQ_BITS + _AT_BITS) - 1
+_CHECK: Final = 2**_CHECK_BITS - 1
+_PRIME: Final = 2**_CHECK_BITS - 3
+"""The check is what the rest leaves, divided by it."""
 _PIECE_BITS: Final = 12
 """Bits are spread over bytes by a table of so many at once."""
 _LOW: Final = 2**_PIECE_BITS - 1
@@ -78,7 +81,8 @@ def mark(at_us: int, call: int, seq: int, origin: int = 0, audio: bytes = SILENC
         return audio
     seq &= SEQ_MAX
     at_us &= AT_US_MAX
-    check = _check(call, origin, seq, at_us)
+    head = (call << _ORIGIN_BITS | origin) << _SEQ_BITS + _AT_BITS
+    check = (head | seq << _AT_BITS | at_us) % _PRIME
     quiet = _QUIET
     frame = b"".join(
         (
@@ -96,11 +100,6 @@ def mark(at_us: int, call: int, seq: int, origin: int = 0, audio: bytes = SILENC
     own = int.from_bytes(audio[:FRAME_BYTES], "big") & _EVEN
     marked = own | int.from_bytes(frame, "big") & _ODD
     return marked.to_bytes(FRAME_BYTES, "big") + audio[FRAME_BYTES:]
-
-
-def _check(call: int, origin: int, seq: int, at_us: int) -> int:
-    number = (call << _ORIGIN_BITS | origin) << _SEQ_BITS + _AT_BITS | seq << _AT_BITS | at_us
-    return zlib.crc32(number.to_bytes(14, "big")) >> 8
 
 
 def read(audio: bytes) -> Mark | None:
@@ -129,14 +128,13 @@ def read_all(audio: bytes) -> list[Mark]:
 
 def _read(bits: int) -> Mark | None:
     """What a frame's 160 last bits say, the sync included; None if the check is wrong."""
-    check = bits & 2**_CHECK_BITS - 1
-    bits >>= _CHECK_BITS
-    at_us = bits & AT_US_MAX
-    bits >>= _AT_BITS
-    seq = bits & SEQ_MAX
-    bits >>= _SEQ_BITS
-    origin = bits & ORIGIN_MAX
-    call = bits >> _ORIGIN_BITS & CALL_MAX
-    if check != _check(call, origin, seq, at_us):
+    body = bits >> _CHECK_BITS & _BODY
+    if body % _PRIME != bits & _CHECK:
         return None
-    return Mark(call, origin, seq, at_us)
+    head = body >> _AT_BITS
+    return Mark(
+        head >> _SEQ_BITS + _ORIGIN_BITS,
+        head >> _SEQ_BITS & ORIGIN_MAX,
+        head & SEQ_MAX,
+        body & AT_US_MAX,
+    )

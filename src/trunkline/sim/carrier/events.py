@@ -1,9 +1,12 @@
 """What has happened to a simulated call, and what its socket shell shall do about it.
 
-Requests and streams are numbered within their call: the number comes back in the event.
+Requests and streams are numbered within their call: the number comes back in the event. What
+comes fifty times a second is a `Struct`: it is made in a tenth of the time.
 """
 
 from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from trunkline.wire.webhooks import Form
 
@@ -41,12 +44,14 @@ class StreamRefused:
     code: int = 31920
 
 
-@dataclass(frozen=True, slots=True)
-class StreamText:
+class StreamText(Struct, frozen=True, gc=False):
     """The server sent a text message."""
 
     stream: int
-    text: bytes = field(repr=False)
+    text: bytes
+
+    def __repr__(self) -> str:
+        return f"StreamText(stream={self.stream})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +108,15 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SendFrame:
+class SendFrame(Struct, frozen=True, gc=False):
     """Write a frame of the caller's audio. `payload` is set where it belongs into the ledger."""
 
     stream: int
-    text: bytes = field(repr=False)
-    payload: str | None = field(default=None, repr=False)
+    text: bytes
+    payload: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"SendFrame(stream={self.stream})"
 
 
 @dataclass(frozen=True, slots=True)

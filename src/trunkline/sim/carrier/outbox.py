@@ -63,7 +63,7 @@ class Outbox:
 
     def deadline(self) -> float | None:
         """When the next callback is due."""
-        return min((at for at, _ in self._later), default=None)
+        return min(at for at, _ in self._later) if self._later else None
 
     def due(self, now: float) -> list[Request]:
         """Callbacks to send by now, the earliest first."""

@@ -5,9 +5,9 @@ What comes in is judged as strictly as warnings 31950 and 31951 say; each is cou
 of a kind is written down.
 """
 
-import base64
 import math
 import random
+from binascii import a2b_base64
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
@@ -26,7 +26,9 @@ from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.ledger import Ledger
+from trunkline.sim.spread import Spread
 from trunkline.sim.tally import Marks
+from trunkline.sim.usual import UsualMedia, base64_of
 from trunkline.wire import twilio as wire
 
 PLAY_S: Final = 0.1
@@ -76,15 +78,15 @@ class MediaStream:
         self.sid = sid
         self.phase = StreamPhase.OPENING
         self.warnings: dict[int, int] = {}
-        self.late_ms_max = 0.0
+        self.late_us = Spread()
+        """How late each of our frames was; stalls that a fault wanted do not count."""
         self.opened_at: float | None = None
         self.probe = probe
         self.resets = False
         """Whether the reset fault strikes this stream."""
         self._ended_at: float | None = None
         self._close_code: int | None = None
-        self._call_sid = call_sid
-        self._account_sid = account_sid
+        self._call_sid, self._account_sid = call_sid, account_sid
         self._parameters = dict(parameters)
         self._person = person
         self._faults = faults
@@ -92,26 +94,25 @@ class MediaStream:
         self._frame_s = frame_ms / 1000
         self._frame_bytes = frame_ms * BYTES_PER_S // 1000
         self._quiet = b"\xff" * self._frame_bytes
-        self._silence = base64.b64encode(self._quiet).decode()
+        self._silence = base64_of(self._quiet)
+        self._media = UsualMedia(sid)
         self._rng = rng
         self._diary = diary
         self._ledger, self._marks = ledger, marks
         self._queue = PlayQueue()
-        self._play_at = math.inf  # When the queue must be looked at.
+        self._play_at = math.inf  # When a mark comes due or the queue runs empty.
+        self._look_at = math.inf  # When a frame that is sent anyway looks at the queue, too.
+        self._frame_at = 0.0  # When the next frame is due.
         self._misbehaves = faults != NO_FAULTS
         self._sequence = 0
         self._chunk = 0
         self._skipped = 0
         self._stalled = False
-        self._stalled_until = 0.0
-        self._next_stall = 0.0
-        self._next_garbage = 0.0
+        self._stalled_until = self._next_stall = self._next_garbage = 0.0
         self._garbage_sent = 0
         self._reading = True
-        self._bytes_received = 0
-        self._bytes_played = 0
-        self._bytes_cleared = 0
-        self._bytes_dropped = 0
+        self._bytes_received = self._bytes_played = 0
+        self._bytes_cleared = self._bytes_dropped = 0
         self._marks_echoed = 0
         self._clears = 0
         self._start = b""
@@ -125,7 +126,7 @@ class MediaStream:
         """When `tick` must come."""
         if self.phase is not StreamPhase.OPEN or self.opened_at is None:
             return None
-        due = max(self._due(), self._stalled_until)
+        due = max(self._frame_at, self._stalled_until)
         return min(due, self._play_at)
 
     def _due(self) -> float:
@@ -138,6 +139,7 @@ class MediaStream:
         assert self.phase is StreamPhase.OPENING
         self.phase = StreamPhase.OPEN
         self.opened_at = now
+        self._frame_at = self._due()
         faults = self._faults
         self._next_stall = now + faults.jitter_every_s
         self._next_garbage = now + faults.garbage_every_s
@@ -165,24 +167,24 @@ class MediaStream:
         if self.phase is not StreamPhase.OPEN:
             return []
         actions: list[Action] = []
-        if now >= self._play_at:
+        if now >= self._play_at or now >= self._look_at:
             self._play(now, actions)
         if self._misbehaves:
             self._misbehave(now, actions)
         if now < self._stalled_until or self.is_over:
             return actions
         for _ in range(FRAMES_AT_ONCE_MAX):
-            due = self._due()
+            due = self._frame_at
             if due > now:
                 break
-            late_ms = (now - due) * 1000
-            if late_ms > self.late_ms_max and due >= self._stalled_until:
-                self.late_ms_max = late_ms
-            if late_ms > FRAMES_LATE_MAX * self._frame_ms:
+            if due >= self._stalled_until:
+                self.late_us.add(int((now - due) * 1e6))
+            if now - due > FRAMES_LATE_MAX * self._frame_s:
                 self._skipped += 1
                 self.warn(OVERFLOW, now)
-                continue
-            self._send_frame(due, now, actions)
+            else:
+                self._send_frame(due, now, actions)
+            self._frame_at = self._due()
         return actions
 
     def _send_frame(self, due: float, now: float, actions: list[Action]) -> None:
@@ -195,10 +197,10 @@ class MediaStream:
             return
         if self._marks is not None:
             audio = self._marks.put(now, self._quiet if audio is None else audio)
-        payload = self._silence if audio is None else base64.b64encode(audio).decode()
+        payload = self._silence if audio is None else base64_of(audio)
         at_ms = (self._chunk + self._skipped) * self._frame_ms
-        fields = wire.MediaFields(payload, "inbound", str(self._chunk), str(at_ms))
-        text = wire.encode(wire.Media(fields, self.sid, self._next_sequence()))
+        self._sequence += 1
+        text = self._media.written(payload, self._chunk, at_ms, self._sequence)
         stamped = audio is not None and self._marks is None
         actions.append(SendFrame(self.number, text, payload if stamped else None))
 
@@ -217,8 +219,15 @@ class MediaStream:
         played = self._queue.advance(now)
         if played.ended:
             self._heard(played, actions)
+        self._rest(now + PLAY_S)
+
+    def _rest(self, look_at: float) -> None:
+        """Until the queue must be looked at, and until it may be."""
         due = self._queue.deadline()
-        self._play_at = math.inf if due is None else min(due, now + PLAY_S)
+        if due is None:
+            self._play_at = self._look_at = math.inf
+        else:
+            self._play_at, self._look_at = due, look_at
 
     def _heard(self, played: Played, actions: list[Action]) -> None:
         self._bytes_played += len(played.audio)
@@ -240,6 +249,10 @@ class MediaStream:
             return []
         actions: list[Action] = []
         self._play(now, actions)
+        audio = self._media.read(text)
+        if audio is not None:  # The usual case.
+            self._queued(audio, now)
+            return actions
         try:
             message = wire.decode_from_server(text)
         except CarrierProtocolError as error:
@@ -250,25 +263,28 @@ class MediaStream:
             return actions
         match message:
             case wire.SendMedia():
-                payload = message.media.payload
-                audio = base64.b64decode(payload)
-                if self._marks is not None:
-                    self._marks.take(now, audio)
-                elif self._ledger is not None:
-                    self._ledger.came(payload, now)
-                self._bytes_received += len(audio)
-                if not self._queue.add(audio, now):
-                    self._bytes_dropped += len(audio)
-                self._play_at = now  # The next tick tells the person that it plays.
+                self._queued(a2b_base64(message.media.payload), now)
             case wire.SendMark():
                 name = message.mark.name
                 if self._queue.is_full_of_marks:
                     self.warn(NOT_ACCEPTABLE, now)
                 elif self._queue.mark(name):
                     self._echo(name, actions)
+                self._rest(self._look_at)
             case wire.SendClear():
                 self._clear(now, actions)
         return actions
+
+    def _queued(self, audio: bytes, now: float) -> None:
+        """The server sent audio."""
+        if self._marks is not None:
+            self._marks.take(now, audio)
+        elif self._ledger is not None:
+            self._ledger.came(base64_of(audio), now)
+        self._bytes_received += len(audio)
+        if not self._queue.add(audio, now):
+            self._bytes_dropped += len(audio)
+        self._rest(now)  # The next frame tells the person that it plays.
 
     def _clear(self, now: float, actions: list[Action]) -> None:
         self._clears += 1
@@ -283,6 +299,7 @@ class MediaStream:
             self._person.falls_silent(now)
         for name in echoes:
             self._echo(name, actions)
+        self._rest(now)
 
     def received_binary(self, now: float) -> None:
         """The server sent a binary message: Twilio drops it."""
@@ -363,11 +380,6 @@ class MediaStream:
             self._leave(now)
         self.phase = StreamPhase.CLOSED
         self._close_code = code
-
-    @property
-    def turn_clock_ms(self) -> int:
-        """The stream's own clock: the newest frame's timestamp."""
-        return (self._chunk + self._skipped) * self._frame_ms
 
     def report(self) -> StreamReport:
         """What the stream was like."""

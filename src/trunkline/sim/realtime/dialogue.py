@@ -71,10 +71,12 @@ class Dialogue:
 
     def deadline(self) -> float | None:
         """When `advance` must come."""
-        dues = [self.responses.deadline(), self._idle_at]
-        if self._transcriptions:
-            dues.append(self._transcriptions[0][0])
-        return min((due for due in dues if due is not None), default=None)
+        soonest = self.responses.deadline()
+        later = self._transcriptions[0][0] if self._transcriptions else None
+        for due in (self._idle_at, later):
+            if due is not None and (soonest is None or due < soonest):
+                soonest = due
+        return soonest
 
     def advance(self, now: float) -> None:
         """All that is due: deltas, transcriptions, the idle timeout."""
@@ -89,7 +91,7 @@ class Dialogue:
         """Do what a client asks for, or raise."""
         match event:
             case client.AppendAudio(audio=audio):
-                self._append(audio, now)
+                self.hear(base64.b64decode(audio), now)
             case client.SessionUpdate(session=update):
                 self._update(update)
             case client.CommitAudio():
@@ -134,6 +136,7 @@ class Dialogue:
             model=self._record.model,
             expires_at=self._expires_at,
         )
+        self._is_pcmu = isinstance(self.session.audio.input.format, Pcmu)
         detection = self.session.audio.input.turn_detection
         self._hearing.tune(detection)
         self._creates = detection is not None and bool(detection.create_response)
@@ -161,15 +164,16 @@ class Dialogue:
 
     # --- audio in
 
-    def _append(self, audio: str, now: float) -> None:
-        ulaw = base64.b64decode(audio)
+    def hear(self, ulaw: bytes, now: float) -> bool:
+        """Audio of the caller's; whether anything is said of it."""
         self._record.bytes_heard += len(ulaw)
         if self._record.marks is not None:
             self._record.marks.take(now, ulaw)
-        if not isinstance(self.session.audio.input.format, Pcmu):
+        if not self._is_pcmu:
             self._record.format_mismatch += 1
             ulaw = ulaw[::PCM_BYTES_PER_ULAW_BYTE]
-        for event in self._hearing.append(ulaw):
+        found = self._hearing.append(ulaw)
+        for event in found:
             match event:
                 case SpeechBegan(at_ms=at_ms):
                     self._speech_began(at_ms, now)
@@ -181,6 +185,7 @@ class Dialogue:
                         self._respond("turn", now)
                 case _:
                     assert_never(event)
+        return bool(found)
 
     def _speech_began(self, at_ms: int, now: float) -> None:
         self._idle_at = None

@@ -7,7 +7,7 @@ Frames keep the edges they have from the session's first byte.
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from trunkline.sim.speech import FRAME_BYTES, FRAME_MS, QUIET_LEVEL, is_loud
+from trunkline.sim.speech import FRAME_BYTES, FRAME_MS, LOUD_SAMPLES_MIN, QUIET_LEVEL, quiet_codes
 from trunkline.wire.realtime.session import DEFAULT_VAD, SemanticVad, ServerVad, TurnDetection
 
 ONSET_FRAMES: Final = 2
@@ -38,6 +38,10 @@ class SpeechEnded:
 
     at_ms: int
     audio: bytes
+
+
+NOTHING: Final[list[SpeechBegan | SpeechEnded]] = []
+"""What almost every frame is: never changed."""
 
 
 class Hearing:
@@ -87,10 +91,20 @@ class Hearing:
                 self._speaking, self._loud_frames = False, 0
             case _:
                 assert_never(detection)
+        self._quiet = quiet_codes(self._level)
+        keep_ms = self._prefix_ms + ONSET_FRAMES * FRAME_MS + TRIM_MS
+        self._trim_at = min(BUFFER_MS_MAX, keep_ms) * BYTES_PER_MS
 
     def append(self, ulaw: bytes) -> list[SpeechBegan | SpeechEnded]:
         """Add audio and say what it was, in order."""
+        aligned = self._examined == self._start + len(self._buffer)
         self._buffer += ulaw
+        if aligned and len(ulaw) == FRAME_BYTES and self.detects:  # The usual case.
+            self._examined += FRAME_BYTES
+            event = self._hear(ulaw)
+            if len(self._buffer) > self._trim_at:
+                self._trim()
+            return NOTHING if event is None else [event]
         found: list[SpeechBegan | SpeechEnded] = []
         end = self._start + len(self._buffer)
         while self._examined + FRAME_BYTES <= end:
@@ -120,7 +134,7 @@ class Hearing:
         self._speaking, self._loud_frames = False, 0
 
     def _hear(self, frame: bytes) -> SpeechBegan | SpeechEnded | None:
-        loud = is_loud(frame, self._level)
+        loud = len(frame.translate(None, self._quiet)) >= LOUD_SAMPLES_MIN
         if not self._speaking:
             self._loud_frames = self._loud_frames + 1 if loud else 0
             if self._loud_frames < ONSET_FRAMES:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
+from msgspec import Struct
+
 from trunkline.errors import ModelProtocolError
 from trunkline.sim.realtime import settings as rules
 from trunkline.sim.realtime.brain import Brain
@@ -25,6 +27,7 @@ from trunkline.sim.realtime.record import SessionRecord
 from trunkline.sim.speech import Speech
 from trunkline.sim.tally import Marks
 from trunkline.sim.timemark import ORIGIN_MAX
+from trunkline.sim.usual import appended, base64_of
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.responses import ErrorDetail
 
@@ -36,8 +39,7 @@ CLOSE_POLICY: Final = 1008
 CLOSE_BETA: Final = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Write an event to the client."""
 
     event: server.ToClient
@@ -114,6 +116,10 @@ class RealtimeServer:
             event = bytes(event)
         if self._closed or self._stalled(now):
             return []
+        if isinstance(event, bytes) and self._early is None:
+            audio = appended(event)
+            if audio is not None:  # The usual case.
+                return self._hear(audio, now)
         if self._early is None:
             self._take(event, now)
         elif len(self._early) < EARLY_EVENTS_MAX:
@@ -143,10 +149,11 @@ class RealtimeServer:
         """When `tick` must come; None if nothing is due by itself."""
         if self._closed:
             return None
-        dues = [self._create_at, self._expire_at, self._reset_at]
-        if self._stall_at != NOW:
-            dues += [self.dialogue.deadline()]
-        return min((due for due in dues if due is not None), default=None)
+        soonest = None if self._stall_at == NOW else self.dialogue.deadline()
+        for due in (self._create_at, self._expire_at, self._reset_at):
+            if due is not None and (soonest is None or due < soonest):
+                soonest = due
+        return soonest
 
     def expire(self) -> list[Output]:
         """The session's time is over."""
@@ -189,6 +196,16 @@ class RealtimeServer:
         for each in early:
             if not self._stalled(now):
                 self._take(each, now)
+
+    def _hear(self, audio: bytes, now: float) -> list[Output]:
+        """An append in its usual form."""
+        self.record.events["AppendAudio"] += 1
+        if self.record.marks is None:
+            self.record.ledger.came(base64_of(audio), now)
+        if not self.dialogue.hear(audio, now):
+            return []
+        self._send(now)
+        return self._taken()
 
     def _take(self, event: bytes | str | client.FromClient, now: float) -> None:
         if isinstance(event, bytes | str):

@@ -59,6 +59,8 @@ class Responses:
 
     def deadline(self) -> float | None:
         """When the next event is due."""
+        if not self._beside:  # The usual case.
+            return None if self.active is None else self.active.deadline()
         dues = [due for each in self._all() if (due := each.deadline()) is not None]
         return min(dues, default=None)
 
@@ -94,6 +96,8 @@ class Responses:
     def advance(self, now: float) -> list[server.ToClient]:
         """All events that are due."""
         events: list[server.ToClient] = []
+        if self.active is None and not self._beside:
+            return events
         for each in self._all():
             events += each.advance(now)
             self._settle(each)
