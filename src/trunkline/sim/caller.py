@@ -20,6 +20,9 @@ LISTEN_MS_MAX: Final = 30_000
 MISSED_MS: Final = 1_500
 """So long after a reply that was too short to interrupt, the person speaks all the same."""
 
+CAREFUL_MS: Final = 1
+"""A step is looked at so much before it can be done: clocks are read and rounded."""
+
 SILENCE: Final = 0xFF
 
 
@@ -119,6 +122,8 @@ class Person:
         self._speech = b""
         self._spoken = 0
         self._last_frame = 0.0
+        self._idle_until = 0.0  # Before then no step can be done, unless `book.changes` has moved.
+        self._idle_changes = -1
         self._line_is_up = False
         self._lost_at: float | None = None
         self._gone = False
@@ -147,6 +152,7 @@ class Person:
     def line_up(self, at: float) -> None:
         """A stream carries sound now. After a lost one, the person waits for a sound first."""
         self._line_is_up = True
+        self._idle_until = at
         if self._lost_at is not None:
             if not self.is_speaking:
                 self.book.open(Kind.RESUME, "", self._lost_at)
@@ -175,9 +181,13 @@ class Person:
 
     def frame(self, at: float, size: int) -> bytes | None:
         """What the person says in the frame that ends at `at`; None for silence."""
-        self.advance(at)
         if not self._speech:
-            return None
+            if at < self._idle_until and self.book.changes == self._idle_changes:
+                return None  # The usual case.
+            self.advance(at)
+            if not self._speech:
+                self._rest(at)
+                return None
         missed = round((at - self._last_frame) / self._frame_s) - 1 if self._spoken else 0
         self._spoken += max(0, missed) * size  # Said while no stream was there to carry it.
         piece = self._speech[self._spoken : self._spoken + size]
@@ -191,6 +201,33 @@ class Person:
         if not piece:
             return None
         return piece if len(piece) == size else piece + bytes([SILENCE]) * (size - len(piece))
+
+    def _rest(self, at: float) -> None:
+        """Work out until when the present step surely is not done, if nothing changes."""
+        self._idle_until, self._idle_changes = at, self.book.changes
+        if self._gone or not 0 <= self._step < len(self._script):
+            return
+        step, waited_ms = self._script[self._step], (at - self._step_began) * 1000
+        match step:
+            case Listen():
+                silent_ms = self.book.silent_ms(at)
+                left_ms = step.max_ms - waited_ms
+                if silent_ms is not None:
+                    left_ms = min(left_ms, step.until_silence_ms - silent_ms)
+            case Interrupt():
+                left_ms = step.max_ms - waited_ms
+                silent_ms = self.book.silent_ms(at)
+                if self.book.is_playing:
+                    left_ms = min(left_ms, step.after_heard_ms - self.book.playing_ms(at))
+                if silent_ms is not None:
+                    left_ms = min(left_ms, MISSED_MS - silent_ms)
+            case Pause():
+                left_ms = step.ms - waited_ms
+            case WaitForHangUp():
+                left_ms = step.max_s * 1000 - waited_ms
+            case _:
+                return
+        self._idle_until = at + (left_ms - CAREFUL_MS) / 1000
 
     def advance(self, at: float) -> None:
         """Follow the script as far as it goes without a frame."""

@@ -83,7 +83,11 @@ class Pacer:
             call.armed_at = math.inf
             late_us.add(int((now - at) * 1e6))
             call.tick(now)
-            self.arm(call)
+            following = call.deadline()
+            if following is not None and following != call.armed_at and not self._closed:
+                call.armed_at = following
+                self._count += 1
+                heapq.heappush(heap, (following, self._count, call))
 
     def late_ms(self, share: float) -> float:
         """So late was the given share of all ticks at most."""

@@ -31,6 +31,8 @@ from trunkline.sim.serve_carrier_media import MediaSocket, carry
 
 HEARD_CHARS_MAX: Final = 60
 
+_TEXT: Final = WSMsgType.TEXT
+
 
 class Exchange(Protocol):
     """What a line needs of the carrier it belongs to."""
@@ -70,14 +72,11 @@ class Line:
 
     def __init__(self, carrier: Exchange, call: CarrierCall) -> None:
         self.call = call
+        self.deadline = call.deadline
         self.armed_at = math.inf
         self.ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
         self._carrier = carrier
         self._sockets: dict[int, MediaSocket] = {}
-
-    def deadline(self) -> float | None:
-        """When `tick` must come."""
-        return self.call.deadline()
 
     def place(self) -> None:
         """The call begins."""
@@ -86,7 +85,9 @@ class Line:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self.perform(self.call.tick(now))
+        actions = self.call.tick(now)
+        if actions:
+            self.perform(actions)
 
     def happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""
@@ -98,7 +99,9 @@ class Line:
         for action in actions:
             match action:
                 case SendFrame():  # The hot case first.
-                    self._send(action.stream, action.text, WSMsgType.TEXT)
+                    transport = self._sockets[action.stream].transport
+                    if transport is not None:
+                        transport.send(_TEXT, action.text)
                     if action.payload is not None:
                         self.call.ledger.left(action.payload, time.monotonic())
                 case SendMessage():

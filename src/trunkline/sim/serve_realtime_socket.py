@@ -59,13 +59,15 @@ class Connection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """The client sent a frame."""
-        if transport.is_close_frame_sent and frame.msg_type is not WSMsgType.CLOSE:
+        kind = frame.msg_type
+        if transport.is_close_frame_sent and kind is not WSMsgType.CLOSE:
             return
-        match frame.msg_type:
-            case WSMsgType.TEXT if frame.fin:
-                outputs = self.machine.receive(frame.get_payload_as_bytes(), time.monotonic())
-                if outputs:  # Without, no deadline has changed either.
-                    self._perform(outputs)
+        if kind is WSMsgType.TEXT and frame.fin:  # The usual case.
+            outputs = self.machine.receive(frame.get_payload_as_bytes(), time.monotonic())
+            if outputs:  # Without, no deadline has changed either.
+                self._perform(outputs)
+            return
+        match kind:
             case WSMsgType.TEXT | WSMsgType.CONTINUATION:
                 self._collect(frame)
             case WSMsgType.BINARY:

@@ -98,6 +98,8 @@ class TurnBook:
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
+        self.changes = 0
+        """Moves whenever the line begins to sound or falls silent, or a turn begins or ends."""
         self.gaps_uncounted = 0
         self._replying: Turn | None = None
         self._playing_since: float | None = None
@@ -117,12 +119,14 @@ class TurnBook:
 
     def open(self, kind: Kind, said: str, at: float) -> None:
         """A turn begins."""
+        self.changes += 1
         if len(self.turns) < TURNS_MAX:
             self.turns.append(Turn(kind, said, at, interrupted=self.is_playing))
 
     def finish(self, at: float) -> None:
         """The newest turn's utterance is over: what is played next is its reply."""
         turn = self.turns[-1]
+        self.changes += 1
         if turn.ended_at is None:
             turn.ended_at = at
         if not self.is_playing:
@@ -135,9 +139,11 @@ class TurnBook:
             return
         if self._playing_since is None:
             self._playing_since = began
+            self.changes += 1
             self._note_gap(turn, began)
         if turn.reply_at is None:
             turn.reply_at = began
+            self.changes += 1
         turn.add(audio, PLAYED_BYTES_MAX - self._kept)
         self._kept = min(PLAYED_BYTES_MAX, self._kept + len(audio))
         turn.last_at = ended
@@ -159,6 +165,7 @@ class TurnBook:
         if self._playing_since is None:
             return
         self._pause_was_meant = meant
+        self.changes += 1
         self._playing_since = None
         self._silent_since = at
         newest = self.turns[-1]

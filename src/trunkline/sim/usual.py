@@ -13,6 +13,8 @@ USUAL_BYTES_MAX: Final = 64 * 1024
 
 _APPEND: Final = b'{"type":"input_audio_buffer.append","audio":"'
 _APPEND_END: Final = b'"}'
+_APPEND_AT: Final = len(_APPEND)
+_APPEND_BYTES: Final = len(_APPEND) + len(_APPEND_END)
 _SEND_END: Final = b'"}}'
 
 
@@ -20,7 +22,12 @@ def appended(text: bytes) -> bytes | None:
     """The audio of a client's `input_audio_buffer.append`."""
     if not (text.startswith(_APPEND) and text.endswith(_APPEND_END)):
         return None
-    return _audio(text, len(_APPEND), len(_APPEND_END))
+    if not _APPEND_BYTES <= len(text) <= USUAL_BYTES_MAX:
+        return None
+    try:
+        return a2b_base64(text[_APPEND_AT:-2], strict_mode=True)
+    except Error:
+        return None
 
 
 class UsualMedia:

@@ -94,8 +94,6 @@ class CarrierCall:
         self._told_since: float | None = None
         self._fetches = 0
 
-    # What the shell calls -----------------------------------------------------------------
-
     def place(self, now: float) -> list[Action]:
         """The call begins: an inbound one asks for its document, an outbound one rings."""
         plan = self.plan
@@ -135,21 +133,25 @@ class CarrierCall:
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due."""
-        actions = self.streams.tick(now)
+        only = self.streams.only
+        actions = self.streams.tick(now) if only is None else only.tick(now)
         if self.person.orders:
             self._obey(now)
-        while (timer := self._timers.take(now)) is not None:
-            self._fire(timer, now)
-        if self._out or self.leg.is_over or not self.outbox.is_empty:
+        if now >= self._timers.next:
+            while (timer := self._timers.take(now)) is not None:
+                self._fire(timer, now)
+        if self._out or self.outbox.later or self.leg.is_over:
             actions += self._take(now)
         return actions
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
-        soonest = self._timers.next
-        for at in (self.streams.deadline(), self.outbox.deadline()):
-            if at is not None and at < soonest:
-                soonest = at
+        soonest, only = self._timers.next, self.streams.only
+        at = self.streams.deadline() if only is None else only.deadline()
+        if at is not None and at < soonest:
+            soonest = at
+        if self.outbox.later and (at := self.outbox.deadline()) is not None and at < soonest:
+            soonest = at
         return None if soonest == math.inf else soonest
 
     def _take(self, now: float) -> list[Action]:
@@ -179,8 +181,8 @@ class CarrierCall:
                 self.streams.count(32015, now, "longest call")
                 self._end(Phase.COMPLETED, "carrier", now)
             case Timer.PERSON:
-                self._timers.set(Timer.PERSON, now + PERSON_S)
-                if not self.streams.is_up:
+                if not self.streams.is_up:  # Where one is, its frames look at the script.
+                    self._timers.set(Timer.PERSON, now + PERSON_S)
                     self.person.advance(now)
                     self._obey(now)
             case Timer.OPEN:
@@ -193,8 +195,6 @@ class CarrierCall:
                 self.leg.hears_verdict(now)
                 if not self.plan.detect_async:
                     self._ask_first(now)
-
-    # The life of the call -----------------------------------------------------------------
 
     def _answer(self, now: float) -> None:
         if self.leg.phase is not Phase.RINGING:
@@ -271,8 +271,7 @@ class CarrierCall:
         self._timers.forget(Timer.VERB, Timer.OPEN)
         self.fetcher.forget()
         self._out += self.streams.stop(now)
-
-    # Documents ----------------------------------------------------------------------------
+        self._timers.set(Timer.PERSON, now + PERSON_S)
 
     def _ask_first(self, now: float) -> None:
         plan = self.plan
@@ -374,8 +373,6 @@ class CarrierCall:
             self.person.is_told(self._told_since, now)
             self._told_since = None
 
-    # Streams ------------------------------------------------------------------------------
-
     def _open_stream(self, now: float) -> None:
         assert self._stream is not None
         actions = self.streams.open(self._stream.noun, self._stream.url, now)
@@ -387,6 +384,7 @@ class CarrierCall:
         """What follows the document's stream."""
         if outcome is Outcome.GOES_ON:
             return
+        self._timers.set(Timer.PERSON, now + PERSON_S)
         faults = self._account.faults
         after, delay_s = aftermath(outcome, faults, has_more=self.run.has_more)
         if faults.hang_up_during_resume:

@@ -14,6 +14,8 @@ class Leg:
 
     def __init__(self, plan: CallPlan, account: Account, outbox: Outbox, diary: Diary) -> None:
         self.phase = Phase.QUEUED
+        self.is_over = False
+        """Whether the call has ended."""
         self.began_at = 0.0
         self.answered_at: float | None = None
         self.ended_at: float | None = None
@@ -25,11 +27,6 @@ class Leg:
         self._outbox = outbox
         self._diary = diary
         self._sequence = 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the call has ended."""
-        return self.phase in OVER
 
     @property
     def talked_s(self) -> int:
@@ -60,7 +57,7 @@ class Leg:
 
     def _enter(self, phase: Phase, now: float) -> None:
         assert phase in NEXT[self.phase], f"{self.phase} to {phase}"
-        self.phase = phase
+        self.phase, self.is_over = phase, phase in OVER
         self._diary.note(now, Said.PHASE, phase)
 
     def _tell(self, event: str, status: str, now: float) -> None:

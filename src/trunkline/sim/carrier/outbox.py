@@ -37,7 +37,7 @@ class Outbox:
         self._account = account
         self._rng = rng
         self._requests = 0
-        self._later: list[tuple[float, Request]] = []
+        self.later: list[tuple[float, Request]] = []
 
     def webhook(self, url: str, method: str, form: Form) -> Request:
         """A request that wants a document."""
@@ -59,25 +59,25 @@ class Outbox:
             copies.append(self.again(request))
         for copy in copies:
             late_s = self._rng.uniform(0, faults.callback_delay_s_max)
-            self._later.append((now + (late_s if len(self._later) < LATER_MAX else 0), copy))
+            self.later.append((now + (late_s if len(self.later) < LATER_MAX else 0), copy))
 
     def deadline(self) -> float | None:
         """When the next callback is due."""
-        return min(at for at, _ in self._later) if self._later else None
+        return min(at for at, _ in self.later) if self.later else None
 
     def due(self, now: float) -> list[Request]:
         """Callbacks to send by now, the earliest first."""
-        if not self._later:
+        if not self.later:
             return []
-        ripe = sorted((pair for pair in self._later if pair[0] <= now), key=lambda pair: pair[0])
-        self._later = [pair for pair in self._later if pair[0] > now]
+        ripe = sorted((pair for pair in self.later if pair[0] <= now), key=lambda pair: pair[0])
+        self.later = [pair for pair in self.later if pair[0] > now]
         self.callbacks_sent += len(ripe)
         return [request for _, request in ripe]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is held back."""
-        return not self._later
+        return not self.later
 
     def _request(
         self, url: str, method: str, form: Form, timeout_s: float, *, wants_answer: bool

@@ -101,8 +101,8 @@ class MediaStream:
         self._ledger, self._marks = ledger, marks
         self._queue = PlayQueue()
         self._play_at = math.inf  # When a mark comes due or the queue runs empty.
-        self._look_at = math.inf  # When a frame that is sent anyway looks at the queue, too.
-        self._frame_at = 0.0  # When the next frame is due.
+        self._look_at = math.inf  # When a frame that is sent anyway looks at the queue too.
+        self._frame_at = self._opened_at = 0.0  # When the next frame is due, from when on.
         self._misbehaves = faults != NO_FAULTS
         self._sequence = 0
         self._chunk = 0
@@ -124,22 +124,20 @@ class MediaStream:
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
-        if self.phase is not StreamPhase.OPEN or self.opened_at is None:
+        if self.phase is not StreamPhase.OPEN:
             return None
-        due = max(self._frame_at, self._stalled_until)
-        return min(due, self._play_at)
-
-    def _due(self) -> float:
-        """When the next frame is due, on the clock that began with the stream."""
-        assert self.opened_at is not None
-        return self.opened_at + (self._chunk + self._skipped + 1) * self._frame_s
+        due = self._frame_at
+        if due < self._stalled_until:  # noqa: PLR1730 - once a frame: a call costs more
+            due = self._stalled_until
+        return due if due < self._play_at else self._play_at  # noqa: FURB136 - as above
 
     def opened(self, now: float) -> list[Action]:
         """The server answered 101: the stream begins."""
         assert self.phase is StreamPhase.OPENING
         self.phase = StreamPhase.OPEN
         self.opened_at = now
-        self._frame_at = self._due()
+        self._opened_at = now
+        self._frame_at = now + self._frame_s
         faults = self._faults
         self._next_stall = now + faults.jitter_every_s
         self._next_garbage = now + faults.garbage_every_s
@@ -171,12 +169,11 @@ class MediaStream:
             self._play(now, actions)
         if self._misbehaves:
             self._misbehave(now, actions)
-        if now < self._stalled_until or self.is_over:
-            return actions
-        for _ in range(FRAMES_AT_ONCE_MAX):
-            due = self._frame_at
-            if due > now:
-                break
+            if now < self._stalled_until or self.is_over:
+                return actions
+        due, sent = self._frame_at, 0
+        while due <= now and sent < FRAMES_AT_ONCE_MAX:
+            sent += 1
             if due >= self._stalled_until:
                 self.late_us.add(int((now - due) * 1e6))
             if now - due > FRAMES_LATE_MAX * self._frame_s:
@@ -184,13 +181,17 @@ class MediaStream:
                 self.warn(OVERFLOW, now)
             else:
                 self._send_frame(due, now, actions)
-            self._frame_at = self._due()
+            due = self._opened_at + (self._chunk + self._skipped + 1) * self._frame_s
+            self._frame_at = due
         return actions
 
     def _send_frame(self, due: float, now: float, actions: list[Action]) -> None:
-        audio = None if self.probe else self._person.frame(due, self._frame_bytes)
-        if not self.probe and self._person.orders:
-            self._press(actions)
+        if self.probe:
+            audio = None
+        else:
+            audio = self._person.frame(due, self._frame_bytes)
+            if self._person.orders:
+                self._press(actions)
         self._chunk += 1
         if self._stalled:  # The server reads too slowly: Twilio drops what it can't deliver.
             self.warn(OVERFLOW, now)

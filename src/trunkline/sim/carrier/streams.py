@@ -84,6 +84,8 @@ class Streams:
         marks: Marks | None = None,
     ) -> None:
         self.current: MediaStream | None = None
+        self.only: MediaStream | None = None
+        """The only stream there ever was: the usual case."""
         self.first_start_at: float | None = None
         self._call_sid = call_sid
         self._account = account
@@ -154,6 +156,7 @@ class Streams:
             None if probe else self._ledger, None if probe else self._marks, probe=probe,
         )  # fmt: skip
         self._all.append(stream)
+        self.only = stream if len(self._all) == 1 else None
         headers = (
             ("User-Agent", STREAM_USER_AGENT),
             *signature_header(
@@ -225,8 +228,8 @@ class Streams:
 
     def tick(self, now: float) -> list[Action]:
         """Play and send what is due on every stream."""
-        if len(self._all) == 1:
-            return self._all[0].tick(now)
+        if self.only is not None:
+            return self.only.tick(now)
         actions: list[Action] = []
         for stream in self._all:
             actions += stream.tick(now)
@@ -234,8 +237,8 @@ class Streams:
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
-        if len(self._all) == 1:
-            return self._all[0].deadline()
+        if self.only is not None:
+            return self.only.deadline()
         times = [at for stream in self._all if (at := stream.deadline()) is not None]
         return min(times, default=None)
 

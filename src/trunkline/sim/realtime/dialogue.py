@@ -173,6 +173,8 @@ class Dialogue:
             self._record.format_mismatch += 1
             ulaw = ulaw[::PCM_BYTES_PER_ULAW_BYTE]
         found = self._hearing.append(ulaw)
+        if not found:  # The usual case.
+            return False
         for event in found:
             match event:
                 case SpeechBegan(at_ms=at_ms):
@@ -185,7 +187,7 @@ class Dialogue:
                         self._respond("turn", now)
                 case _:
                     assert_never(event)
-        return bool(found)
+        return True
 
     def _speech_began(self, at_ms: int, now: float) -> None:
         self._idle_at = None

@@ -97,12 +97,13 @@ class Hearing:
 
     def append(self, ulaw: bytes) -> list[SpeechBegan | SpeechEnded]:
         """Add audio and say what it was, in order."""
-        aligned = self._examined == self._start + len(self._buffer)
-        self._buffer += ulaw
+        buffer = self._buffer
+        aligned = self._examined == self._start + len(buffer)
+        buffer += ulaw
         if aligned and len(ulaw) == FRAME_BYTES and self.detects:  # The usual case.
             self._examined += FRAME_BYTES
             event = self._hear(ulaw)
-            if len(self._buffer) > self._trim_at:
+            if len(buffer) > self._trim_at:
                 self._trim()
             return NOTHING if event is None else [event]
         found: list[SpeechBegan | SpeechEnded] = []

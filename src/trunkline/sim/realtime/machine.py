@@ -112,14 +112,14 @@ class RealtimeServer:
         self, event: bytes | bytearray | memoryview | str | client.FromClient, now: float
     ) -> list[Output]:
         """Take a client's event; whatever is wrong with it is answered and counted."""
-        if isinstance(event, bytearray | memoryview):
-            event = bytes(event)
-        if self._closed or self._stalled(now):
+        if self._closed or (self._stall_at is not None and self._stalled(now)):
             return []
-        if isinstance(event, bytes) and self._early is None:
-            audio = appended(event)
+        if isinstance(event, bytes):
+            audio = appended(event) if self._early is None else None
             if audio is not None:  # The usual case.
                 return self._hear(audio, now)
+        elif isinstance(event, bytearray | memoryview):
+            event = bytes(event)
         if self._early is None:
             self._take(event, now)
         elif len(self._early) < EARLY_EVENTS_MAX:
@@ -199,9 +199,10 @@ class RealtimeServer:
 
     def _hear(self, audio: bytes, now: float) -> list[Output]:
         """An append in its usual form."""
-        self.record.events["AppendAudio"] += 1
-        if self.record.marks is None:
-            self.record.ledger.came(base64_of(audio), now)
+        record = self.record
+        record.events["AppendAudio"] += 1
+        if record.marks is None:
+            record.ledger.came(base64_of(audio), now)
         if not self.dialogue.hear(audio, now):
             return []
         self._send(now)
