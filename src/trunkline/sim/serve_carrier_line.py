@@ -86,8 +86,14 @@ class Line:
     def tick(self, now: float) -> None:
         """Do what is due."""
         actions = self.call.tick(now)
-        if actions:
-            self.perform(actions)
+        if len(actions) == 1:
+            action = actions[0]
+            if type(action) is SendFrame and action.payload is None:  # The usual case.
+                transport = self._sockets[action.stream].transport
+                if transport is not None:
+                    transport.send(_TEXT, action.text)
+                return
+        self.perform(actions)
 
     def happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""

@@ -7,7 +7,7 @@ says which call this is; the carrier knows.
 from typing import Final
 
 from trunkline.sim.spread import Spread
-from trunkline.sim.timemark import FRAME_BYTES, SILENCE, Mark, mark, read, read_all
+from trunkline.sim.timemark import FRAME_BYTES, SILENCE, Mark, Sender, read_all
 
 MISSING_MAX: Final = 2_000
 """Frames of one call that may still come late: 40 s. Beyond it the oldest are lost for good."""
@@ -51,10 +51,14 @@ class Tally:
                 self.crossed += 1
                 return
             self.call = call
-        self.count += 1
-        self.latency_us.add(now_us - at_us)
         if origin != self._origin:
             self._begin(origin, seq)
+        self.next(seq, now_us - at_us)
+
+    def next(self, seq: int, latency_us: int) -> None:
+        """Another mark of the sender that sent the one before."""
+        self.count += 1
+        self.latency_us.add(latency_us)
         if seq == self._expected:  # The usual case.
             self._expected = seq + 1
         elif seq > self._expected:
@@ -108,13 +112,15 @@ class Tally:
 class Marks:
     """One end of a call: `put` marks what it sends, `take` counts what comes."""
 
-    __slots__ = ("came", "origin", "sent")
+    __slots__ = ("_ours", "_theirs", "came", "origin", "sent")
 
     def __init__(self, call: int = 0, origin: int = 0) -> None:
         self.came = Tally(call)
         self.origin = origin
         self.sent = 0
         """Frames marked so far."""
+        self._ours = Sender(call, origin)
+        self._theirs: Sender | None = None  # Who sent the newest mark.
 
     @property
     def call(self) -> int:
@@ -123,18 +129,22 @@ class Marks:
 
     def put(self, now: float, audio: bytes = SILENCE) -> bytes:
         """The audio with a mark in its first frame; what is shorter than a frame has none."""
-        if len(audio) < FRAME_BYTES:
-            return audio
-        marked = mark(int(now * 1e6), self.came.call, self.sent, self.origin, audio)
-        self.sent += 1
+        marked = self._ours.mark(int(now * 1e6), self.sent, audio)
+        if marked is not audio:
+            self.sent += 1
         return marked
 
     def take(self, now: float, audio: bytes) -> None:
         """Count the marks in audio that was read from the socket."""
-        if len(audio) == FRAME_BYTES:  # The usual case.
-            found = read(audio)
-            if found is not None:
-                self.came.came(found, int(now * 1e6))
-            return
+        if self._theirs is not None and len(audio) == FRAME_BYTES:
+            found = self._theirs.seq_and_at_us(audio)
+            if found is not None:  # The usual case.
+                seq, at_us = found
+                self.came.next(seq, int(now * 1e6) - at_us)
+                return
         for each in read_all(audio):
             self.came.came(each, int(now * 1e6))
+            if each.call == self.came.call:
+                self._theirs = Sender(each.call, each.origin)
+        if self._ours.call != self.came.call:
+            self._ours = Sender(self.came.call, self.origin)

@@ -11,8 +11,8 @@ It lies at any place of a payload: frames may be joined, or cut elsewhere, on th
 machine's monotonic clock, so that the other end may be another process of the same machine.
 µ-law that was decoded to samples and encoded again keeps it.
 
-    bits   28     24     12       24    48      24
-           sync   call   origin   seq   at_us   check
+    bits   24     24     12       24    48      24      4
+           sync   call   origin   seq   at_us   check   none
 """
 
 from typing import Final, NamedTuple
@@ -27,20 +27,22 @@ SEQ_MAX: Final = 2**24 - 1
 AT_US_MAX: Final = 2**48 - 1
 """Nine years after the machine's start."""
 
-_SYNC: Final = 0b1010_0110_0011_1000_0101_1110_0001
-_SYNC_BITS: Final = 28
+_SYNC: Final = 0b1010_0110_0011_1000_0101_1110
+_SYNC_BITS: Final = 24
 _CHECK_BITS: Final = 24
 _AT_BITS: Final = 48
 _SEQ_BITS: Final = 24
 _ORIGIN_BITS: Final = 12
 _CALL_BITS: Final = 24
-_BODY: Final = 2 ** (_CALL_BITS + _ORIGIN_BITS + _SEQ_BITS + _AT_BITS) - 1
+HEAD_BITS: Final = _SYNC_BITS + _CALL_BITS + _ORIGIN_BITS
+"""The same in all marks of one sender."""
+TAIL_BITS: Final = _SEQ_BITS + _AT_BITS + _CHECK_BITS
+BITS: Final = HEAD_BITS + TAIL_BITS
+_BODY_BITS: Final = _SEQ_BITS + _AT_BITS
+_BODY: Final = 2**_BODY_BITS - 1
 _CHECK: Final = 2**_CHECK_BITS - 1
 _PRIME: Final = 2**_CHECK_BITS - 3
-"""The check is what the rest leaves, divided by it."""
-_PIECE_BITS: Final = 12
-"""Bits are spread over bytes by a table of so many at once."""
-_LOW: Final = 2**_PIECE_BITS - 1
+"""The check is what all before it leaves, divided by it."""
 
 
 class Mark(NamedTuple):
@@ -60,81 +62,87 @@ BARE: Final = bytes(code | 1 for code in range(256))
 _DIGITS: Final = bytes(0x30 | (code & 1) for code in range(256))
 """µ-law to binary digits."""
 _SYNC_DIGITS: Final = format(_SYNC, f"0{_SYNC_BITS}b").encode()
-_ODD: Final = int.from_bytes(b"\x01" * FRAME_BYTES, "big")
-_EVEN: Final = int.from_bytes(b"\xfe" * FRAME_BYTES, "big")
+_QUIET: Final = bytes(0xFE | (code & 1) for code in range(256))
+"""Binary digits to µ-law."""
+_ODD: Final = int.from_bytes(b"\x01" * BITS, "big")
+_EVEN: Final = int.from_bytes(b"\xfe" * BITS, "big")
+_REST: Final = SILENCE[BITS:]
 
 
-def _quiet(value: int, bits: int) -> bytes:
-    """So many bits in the last bits of silence."""
-    return bytes(0xFE | (value >> place & 1) for place in reversed(range(bits)))
+class Sender:
+    """What is the same in all marks of one sender, made once."""
 
+    __slots__ = ("_check", "_head", "call", "digits", "origin")
 
-_SYNC_QUIET: Final = _quiet(_SYNC, _SYNC_BITS)
-_QUIET: Final = tuple(_quiet(value, _PIECE_BITS) for value in range(2**_PIECE_BITS))
+    def __init__(self, call: int, origin: int = 0) -> None:
+        assert 0 <= call <= CALL_MAX, call
+        assert 0 <= origin <= ORIGIN_MAX, origin
+        self.call, self.origin = call, origin
+        head = _SYNC << _CALL_BITS + _ORIGIN_BITS | call << _ORIGIN_BITS | origin
+        self.digits = format(head, f"0{HEAD_BITS}b").encode()
+        """Its marks begin with these binary digits."""
+        self._head = self.digits.translate(_QUIET)
+        self._check = (head << _BODY_BITS) % _PRIME
+
+    def mark(self, at_us: int, seq: int, audio: bytes = SILENCE) -> bytes:
+        """The audio with a mark in its first frame; shorter audio is returned as it is."""
+        if len(audio) < FRAME_BYTES:
+            return audio
+        body = (seq & SEQ_MAX) << _AT_BITS | at_us & AT_US_MAX
+        tail = body << _CHECK_BITS | (self._check + body) % _PRIME
+        marked = self._head + format(tail, "096b").encode().translate(_QUIET)
+        if audio == SILENCE:
+            return marked + _REST
+        own = int.from_bytes(audio[:BITS], "big") & _EVEN
+        bits = own | int.from_bytes(marked, "big") & _ODD
+        return bits.to_bytes(BITS, "big") + audio[BITS:]
+
+    def seq_and_at_us(self, audio: bytes) -> tuple[int, int] | None:
+        """Sequence and time of the mark that the audio begins with, if it is this sender's."""
+        digits = audio[:BITS].translate(_DIGITS)
+        if not digits.startswith(self.digits) or len(digits) < BITS:
+            return None
+        tail = int(digits[HEAD_BITS:], 2)
+        body = tail >> _CHECK_BITS
+        if (self._check + body) % _PRIME != tail & _CHECK:
+            return None
+        return body >> _AT_BITS, body & AT_US_MAX
 
 
 def mark(at_us: int, call: int, seq: int, origin: int = 0, audio: bytes = SILENCE) -> bytes:
     """The audio with a mark in its first frame; shorter audio is returned as it is."""
-    assert 0 <= call <= CALL_MAX, call
-    assert 0 <= origin <= ORIGIN_MAX, origin
-    if len(audio) < FRAME_BYTES:
-        return audio
-    seq &= SEQ_MAX
-    at_us &= AT_US_MAX
-    head = (call << _ORIGIN_BITS | origin) << _SEQ_BITS + _AT_BITS
-    check = (head | seq << _AT_BITS | at_us) % _PRIME
-    quiet = _QUIET
-    frame = b"".join(
-        (
-            _SYNC_QUIET,
-            quiet[call >> 12], quiet[call & _LOW],
-            quiet[origin],
-            quiet[seq >> 12], quiet[seq & _LOW],
-            quiet[at_us >> 36], quiet[at_us >> 24 & _LOW],
-            quiet[at_us >> 12 & _LOW], quiet[at_us & _LOW],
-            quiet[check >> 12], quiet[check & _LOW],
-        )
-    )  # fmt: skip
-    if audio == SILENCE:
-        return frame
-    own = int.from_bytes(audio[:FRAME_BYTES], "big") & _EVEN
-    marked = own | int.from_bytes(frame, "big") & _ODD
-    return marked.to_bytes(FRAME_BYTES, "big") + audio[FRAME_BYTES:]
+    return Sender(call, origin).mark(at_us, seq, audio)
 
 
 def read(audio: bytes) -> Mark | None:
     """The first mark in the audio."""
-    if audio[:_SYNC_BITS].translate(_DIGITS) == _SYNC_DIGITS and len(audio) >= FRAME_BYTES:
-        found = _read(int(audio[:FRAME_BYTES].translate(_DIGITS), 2))  # The usual case: in front.
-        if found is not None:
-            return found
     return next(iter(read_all(audio)), None)
 
 
 def read_all(audio: bytes) -> list[Mark]:
     """All marks in the audio, wherever they begin."""
-    if len(audio) < FRAME_BYTES:
+    if len(audio) < BITS:
         return []
     digits = audio.translate(_DIGITS)
     marks: list[Mark] = []
     at = digits.find(_SYNC_DIGITS)
-    while at >= 0 and at + FRAME_BYTES <= len(digits):
-        found = _read(int(digits[at : at + FRAME_BYTES], 2))
+    while at >= 0 and at + BITS <= len(digits):
+        found = _read(int(digits[at : at + BITS], 2))
         if found is not None:
             marks.append(found)
-        at = digits.find(_SYNC_DIGITS, at + (1 if found is None else FRAME_BYTES))
+        at = digits.find(_SYNC_DIGITS, at + (1 if found is None else BITS))
     return marks
 
 
 def _read(bits: int) -> Mark | None:
-    """What a frame's 160 last bits say, the sync included; None if the check is wrong."""
-    body = bits >> _CHECK_BITS & _BODY
-    if body % _PRIME != bits & _CHECK:
+    """What a frame's last bits say; None if the check is wrong."""
+    whole = bits >> _CHECK_BITS
+    if whole % _PRIME != bits & _CHECK:
         return None
-    head = body >> _AT_BITS
+    head = whole >> _BODY_BITS
     return Mark(
-        head >> _SEQ_BITS + _ORIGIN_BITS,
-        head >> _SEQ_BITS & ORIGIN_MAX,
-        head & SEQ_MAX,
-        body & AT_US_MAX,
+        head >> _ORIGIN_BITS & CALL_MAX,
+        head & ORIGIN_MAX,
+        whole >> _AT_BITS & SEQ_MAX,
+        whole & AT_US_MAX,
     )

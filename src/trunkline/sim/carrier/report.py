@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Final
 
 from trunkline.sim.ledger import Ledger
-from trunkline.sim.spread import Spread
 from trunkline.sim.tally import Marks
 from trunkline.sim.turns import Turn
 
@@ -117,8 +116,6 @@ class CallReport:
     ledger: Ledger = field(repr=False)
     marks: Marks | None = field(default=None, repr=False)
     """Marks of time in the audio both ways, where they were asked for."""
-    frame_late_us: Spread = field(default_factory=Spread, repr=False)
-    """How late each of our own frames was."""
 
     @property
     def latencies_ms(self) -> list[float]:

@@ -26,7 +26,7 @@ def report_of(call: CarrierCall) -> CallReport:
         transcript=transcript_of(call),
         streams=streams,
         frames_sent=sum(stream.frames_sent for stream in streams),
-        frame_late_ms_max=call.streams.late_us.max / 1000,
+        frame_late_ms_max=call.streams.late_ms_max,
         bytes_played=sum(stream.bytes_played for stream in streams if not stream.probe),
         warnings=call.streams.warnings,
         dialled=tuple(call.dialled),
@@ -36,7 +36,6 @@ def report_of(call: CarrierCall) -> CallReport:
         copies_differed=call.fetcher.copies_differed,
         ledger=call.ledger,
         marks=call.marks,
-        frame_late_us=call.streams.late_us,
     )
 
 

@@ -26,7 +26,6 @@ from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.ledger import Ledger
-from trunkline.sim.spread import Spread
 from trunkline.sim.tally import Marks
 from trunkline.sim.usual import UsualMedia, base64_of
 from trunkline.wire import twilio as wire
@@ -78,8 +77,8 @@ class MediaStream:
         self.sid = sid
         self.phase = StreamPhase.OPENING
         self.warnings: dict[int, int] = {}
-        self.late_us = Spread()
-        """How late each of our frames was; stalls that a fault wanted do not count."""
+        self.late_s_max = 0.0
+        """How late a frame of ours was at worst; stalls that a fault wanted do not count."""
         self.opened_at: float | None = None
         self.probe = probe
         self.resets = False
@@ -174,9 +173,10 @@ class MediaStream:
         due, sent = self._frame_at, 0
         while due <= now and sent < FRAMES_AT_ONCE_MAX:
             sent += 1
-            if due >= self._stalled_until:
-                self.late_us.add(int((now - due) * 1e6))
-            if now - due > FRAMES_LATE_MAX * self._frame_s:
+            late_s = now - due
+            if late_s > self.late_s_max and due >= self._stalled_until:
+                self.late_s_max = late_s
+            if late_s > FRAMES_LATE_MAX * self._frame_s:
                 self._skipped += 1
                 self.warn(OVERFLOW, now)
             else:

@@ -31,7 +31,6 @@ from trunkline.sim.carrier.outbox import Outbox, signature_header
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.carrier.stream import MediaStream, StreamPhase
 from trunkline.sim.ledger import Ledger
-from trunkline.sim.spread import Spread
 from trunkline.sim.tally import Marks
 from trunkline.wire.twiml_reading import StreamNoun
 from trunkline.wire.webhooks import Form
@@ -273,9 +272,9 @@ class Streams:
         return counted
 
     @property
-    def late_us(self) -> Spread:
-        """How late our frames were."""
-        return Spread().merge(stream.late_us for stream in self._all)
+    def late_ms_max(self) -> float:
+        """How late a frame of ours was at worst."""
+        return max((stream.late_s_max for stream in self._all), default=0.0) * 1000
 
     def reports(self) -> tuple[StreamReport, ...]:
         """What each stream was like."""

@@ -102,7 +102,11 @@ class Hearing:
         buffer += ulaw
         if aligned and len(ulaw) == FRAME_BYTES and self.detects:  # The usual case.
             self._examined += FRAME_BYTES
-            event = self._hear(ulaw)
+            loud = len(ulaw.translate(None, self._quiet)) >= LOUD_SAMPLES_MIN
+            if loud is self._speaking:  # Speech that goes on, silence that goes on.
+                event, self._silent_ms, self._loud_frames = None, 0, 0
+            else:
+                event = self._heard(loud=loud)
             if len(buffer) > self._trim_at:
                 self._trim()
             return NOTHING if event is None else [event]
@@ -135,7 +139,9 @@ class Hearing:
         self._speaking, self._loud_frames = False, 0
 
     def _hear(self, frame: bytes) -> SpeechBegan | SpeechEnded | None:
-        loud = len(frame.translate(None, self._quiet)) >= LOUD_SAMPLES_MIN
+        return self._heard(loud=len(frame.translate(None, self._quiet)) >= LOUD_SAMPLES_MIN)
+
+    def _heard(self, *, loud: bool) -> SpeechBegan | SpeechEnded | None:
         if not self._speaking:
             self._loud_frames = self._loud_frames + 1 if loud else 0
             if self._loud_frames < ONSET_FRAMES:

@@ -60,6 +60,9 @@ class Reset:
 
 Output = Send | Close | Reset
 
+NOTHING: Final[list[Output]] = []
+"""What follows almost every append: never changed."""
+
 
 class RealtimeServer:
     """The model's end of one WebSocket."""
@@ -117,7 +120,13 @@ class RealtimeServer:
         if isinstance(event, bytes):
             audio = appended(event) if self._early is None else None
             if audio is not None:  # The usual case.
-                return self._hear(audio, now)
+                self.record.events["AppendAudio"] += 1
+                if self.record.marks is None:
+                    self.record.ledger.came(base64_of(audio), now)
+                if not self.dialogue.hear(audio, now):
+                    return NOTHING
+                self._send(now)
+                return self._taken()
         elif isinstance(event, bytearray | memoryview):
             event = bytes(event)
         if self._early is None:
@@ -196,17 +205,6 @@ class RealtimeServer:
         for each in early:
             if not self._stalled(now):
                 self._take(each, now)
-
-    def _hear(self, audio: bytes, now: float) -> list[Output]:
-        """An append in its usual form."""
-        record = self.record
-        record.events["AppendAudio"] += 1
-        if record.marks is None:
-            record.ledger.came(base64_of(audio), now)
-        if not self.dialogue.hear(audio, now):
-            return []
-        self._send(now)
-        return self._taken()
 
     def _take(self, event: bytes | str | client.FromClient, now: float) -> None:
         if isinstance(event, bytes | str):
