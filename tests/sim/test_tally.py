@@ -122,3 +122,12 @@ def test_less_than_a_frame_has_no_mark_and_no_number() -> None:
     assert model.sent == 0
     model.take(1.0, SILENCE)
     assert model.came.count == 0
+
+
+def test_another_senders_marks_are_told_apart_from_the_one_before() -> None:
+    """A session that takes over, and a frame of another call in between."""
+    caller = Marks(7)
+    one, two, other = Marks(7, origin=1), Marks(7, origin=2), Marks(8, origin=2)
+    for each in (one, one, other, two, two, one, two):
+        caller.take(1.0, each.put(1.0))
+    assert (caller.came.count, caller.came.crossed) == (6, 1)

@@ -112,7 +112,7 @@ class Tally:
 class Marks:
     """One end of a call: `put` marks what it sends, `take` counts what comes."""
 
-    __slots__ = ("_ours", "_theirs", "came", "origin", "sent")
+    __slots__ = ("_heard_from", "_ours", "_theirs", "came", "origin", "sent")
 
     def __init__(self, call: int = 0, origin: int = 0) -> None:
         self.came = Tally(call)
@@ -121,6 +121,7 @@ class Marks:
         """Frames marked so far."""
         self._ours = Sender(call, origin)
         self._theirs: Sender | None = None  # Who sent the newest mark.
+        self._heard_from = -1
 
     @property
     def call(self) -> int:
@@ -144,7 +145,8 @@ class Marks:
                 return
         for each in read_all(audio):
             self.came.came(each, int(now * 1e6))
-            if each.call == self.came.call:
+            if each.call == self.came.call and each.origin != self._heard_from:
+                self._heard_from = each.origin
                 self._theirs = Sender(each.call, each.origin)
         if self._ours.call != self.came.call:
             self._ours = Sender(self.came.call, self.origin)

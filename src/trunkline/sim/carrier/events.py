@@ -119,13 +119,15 @@ class SendFrame(Struct, frozen=True, gc=False):
         return f"SendFrame(stream={self.stream})"
 
 
-@dataclass(frozen=True, slots=True)
-class SendMessage:
+class SendMessage(Struct, frozen=True, gc=False):
     """Write any other message."""
 
     stream: int
-    data: bytes = field(repr=False)
+    data: bytes
     binary: bool = False
+
+    def __repr__(self) -> str:
+        return f"SendMessage(stream={self.stream}, binary={self.binary})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ when all audio before it was played; at once where none waits; and when the queu
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 BYTES_PER_S: Final = 8000
 
@@ -20,8 +21,7 @@ _HALF_BYTE_S: Final = 0.5 / BYTES_PER_S
 """Tolerance of the clock's arithmetic: half of the smallest step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
+class Played(Struct, frozen=True, gc=False):
     """What was played since the last look: bytes, when they began and ended, marks reached."""
 
     audio: bytes

@@ -4,7 +4,6 @@ The script of a response is a generator: it emits events and yields the seconds 
 order of events stands in one place, and a cancelled response is a script not read further.
 """
 
-import base64
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +20,7 @@ from trunkline.sim.realtime.conversation import (
 )
 from trunkline.sim.realtime.ids import Ids
 from trunkline.sim.realtime.record import Said, SessionRecord
+from trunkline.sim.usual import base64_of
 from trunkline.wire.realtime import server
 from trunkline.wire.realtime.items import (
     FunctionCall,
@@ -227,7 +227,7 @@ class Speaking:
         if self._record.keeps_audio:
             opened.entry.audio += b"" if opened.entry.cut else piece
             opened.said.audio += piece
-        payload = base64.b64encode(piece).decode()
+        payload = base64_of(piece).decode("ascii")
         where = (self.id, id_of(opened.entry.item), payload, opened.index, 0)
         self._out.append(server.AudioDelta(*where, self._ids.event()))
 
