@@ -42,6 +42,7 @@ def test_these_are_the_commands() -> None:
         "calls forget",
         "calls purge",
         "voice render",
+        "loadtest",
         "sim carrier",
         "sim realtime",
     ]

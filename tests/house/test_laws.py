@@ -15,6 +15,7 @@ SYNCHRONOUS_CLOCKS = {"time", "monotonic", "perf_counter", "now", "utcnow", "tod
 
 WITHOUT_A_TEST_FILE = {
     "cli/main.py": "tests/acceptance/test_commands.py runs every command as a user does",
+    "loadtest/run.py": "tests/acceptance/test_loadtest.py runs the load test whole, interrupted",
     "demo/run.py": "tests/acceptance/test_commands.py runs the demo whole, killed and interrupted",
 }
 """Modules with no test file of their own, each with its reason."""

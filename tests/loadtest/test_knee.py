@@ -64,6 +64,16 @@ def test_a_late_generator_is_told_as_what_it_is() -> None:
     assert found.calls_max == 20
 
 
+def test_a_load_that_shows_only_a_late_generator_is_tried_once_more() -> None:
+    """Machines that others use are late at times; twice is no accident."""
+    late = step(50, held=False, generator_late=True)
+    first = [step(25, held=True), late]
+    assert next_load(first, 25) == 50
+    assert next_load([*first, step(50, held=True)], 25) == 100
+    assert capacity_of([*first, step(50, held=True)]).held == 50
+    assert next_load([*first, late], 25) == 37
+
+
 def test_no_step_was_made() -> None:
     """Ctrl-C at once."""
     found = capacity_of([])

@@ -37,4 +37,5 @@ def test_slices_keep_seconds_apart() -> None:
     assert [(each.at_s, each.count) for each in slices] == [(0.0, 2), (3.0, 6)]
     assert slices.total().count == 8
     assert slices.total().max == 5_000
+    assert [slices.recent(at_s, 2).count for at_s in (1.0, 3.5, 9.0)] == [2, 6, 0]
     assert slices.total().buckets()[0] == (0, 2)

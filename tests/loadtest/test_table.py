@@ -5,6 +5,7 @@ from rich.console import Console, RenderableType
 from loadtest.samples import call, report
 from trunkline.loadtest import table
 from trunkline.loadtest.knee import Step, capacity_of
+from trunkline.loadtest.percentiles import Percentiles
 from trunkline.loadtest.plan import Load
 from trunkline.loadtest.verdict import Outcome, Verdict
 
@@ -38,8 +39,15 @@ def test_progress_in_a_line() -> None:
     load = Load(5, 1.0, 30)
     assert table.progress(load, 12.3, 4, 5, 1, 0) == "   12 of 30 s   4 live, 5 begun, 1 over"
     assert table.progress(load, 31.0, 1, 5, 4, 2).endswith("1 live, 5 begun, 4 over, 2 failed")
-    drawn = shown(table.meanwhile("now", None, None, [("pod: processor", "9 % of a core")]))
-    assert "9 % of a core" in drawn
+    answers = Percentiles(9, 801.0, 900.0, 950.0, 960.0)
+    recent = [("answer", answers), ("added, caller to model", None)]
+    drawn = shown(table.meanwhile("now", recent, [("pod: processor", "9 % of a core")]))
+    assert [" ".join(line.split()) for line in drawn.splitlines()] == [
+        "now",
+        "answer p50 801.0 ms, p99 950.0 ms",
+        "added, caller to model -",
+        "pod: processor 9 % of a core",
+    ]
 
 
 def test_capacity_is_told_with_lines_for_the_settings() -> None:

@@ -17,6 +17,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "migrate": "migrate",
     "calls": "calls",
     "voice": "voice",
+    "loadtest": "loadtest",
     "sim": "sim",
 }
 """Which module of this package has a command, or is a group of them."""

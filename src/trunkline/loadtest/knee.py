@@ -69,13 +69,20 @@ class Capacity(msgspec.Struct, frozen=True):
 
 
 def next_load(steps: Sequence[Step], first: int, most: int = CALLS_MAX) -> int | None:
-    """Twice as many until a promise breaks, then half-way between; None when it is known."""
+    """Twice as many until a promise breaks, then half-way between; None when it is known.
+
+    A load that shows nothing but the generator's own lateness is tried once more: a machine that
+    others use is late at times.
+    """
     if not steps:
         return min(first, most)
-    held = max((step.calls for step in steps if step.held), default=0)
-    broke = min((step.calls for step in steps if not step.held), default=None)
     if len(steps) >= STEPS_MAX:
         return None
+    last = steps[-1]
+    if not last.held and last.verdict.generator_late and last.calls not in _loads(steps[:-1]):
+        return last.calls
+    held = max((step.calls for step in steps if step.held), default=0)
+    broke = min((step.calls for step in _broken(steps)), default=None)
     if broke is None:
         return min(2 * held, most) if held < most else None
     if broke <= 1 or (broke - held) <= max(1, FINE * held):
@@ -84,10 +91,20 @@ def next_load(steps: Sequence[Step], first: int, most: int = CALLS_MAX) -> int |
     return middle if held < middle < broke else None
 
 
+def _loads(steps: Sequence[Step]) -> set[int]:
+    return {step.calls for step in steps}
+
+
+def _broken(steps: Sequence[Step]) -> list[Step]:
+    """Those whose load did not hold when it was tried again, either."""
+    held = _loads([step for step in steps if step.held])
+    return [step for step in steps if step.calls not in held]
+
+
 def capacity_of(steps: Sequence[Step]) -> Capacity:
     """What the steps show."""
     held = max((step.calls for step in steps if step.held), default=0)
-    breaking = min((step for step in steps if not step.held), key=lambda s: s.calls, default=None)
+    breaking = min(_broken(steps), key=lambda step: step.calls, default=None)
     limited = breaking is not None and breaking.verdict.generator_late
     if not steps:
         first = "nothing is known: no load was held to its end"

@@ -71,6 +71,12 @@ class Slices:
         place = min(SLICES_MAX, max(0, int(at_s / self._width_s)))
         return self._spreads.setdefault(place, Spread())
 
+    def recent(self, now_s: float, for_s: int) -> Spread:
+        """Those of the last seconds: however long it lasts, this costs the same."""
+        last = int(now_s / self._width_s)
+        places = range(last - for_s, last + 1)
+        return Spread().merge(self._spreads[each] for each in places if each in self._spreads)
+
     def total(self) -> Spread:
         """All of them together."""
         return Spread().merge(self._spreads.values())

@@ -56,7 +56,7 @@ def promises_table(promises: Sequence[Promise]) -> Table:
     """What is promised, what was found."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("promise", "limit", "found", ""):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=name in {"limit", ""})
     for promise in promises:
         word, style = MARKS[promise.kept]
         table.add_row(promise.name, promise.limit, promise.found, Text(word, style=style))
@@ -110,7 +110,8 @@ def capacity_text(capacity: Capacity) -> str:
     lines += [f"{step.calls:>7}  {step.verdict.text}" for step in capacity.steps]
     lines += ["", capacity.text]
     if capacity.settings:
-        lines += ["", "with a margin, for this pod on this machine:", *capacity.settings]
+        least = ", at the least" if capacity.generator_limited else ""
+        lines += ["", f"with a margin, for this pod on this machine{least}:", *capacity.settings]
     return "\n".join(lines)
 
 
@@ -122,15 +123,12 @@ def progress(load: Load, now_s: float, live: int, begun: int, over: int, failed:
 
 
 def meanwhile(
-    line: str,
-    answers: Percentiles | None,
-    own_late: Percentiles | None,
-    pod: Sequence[tuple[str, str]],
+    line: str, recent: Sequence[tuple[str, Percentiles | None]], pod: Sequence[tuple[str, str]]
 ) -> Group:
-    """What is drawn while it runs."""
+    """What is drawn while it runs: the last seconds' figures."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_row("answer: end of speech to first sound", _short(answers))
-    table.add_row("load generator's own lateness", _short(own_late))
+    for name, found in recent:
+        table.add_row(name, _short(found))
     for name, value in pod:
         table.add_row(name, value)
     return Group(Text(line, style="bold"), table)
