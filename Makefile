@@ -50,6 +50,10 @@ test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is
 figures: setup ## Measure what the pages claim of outages and long runs; minutes, on a quiet machine.
 	$(BIN)/pytest -m figure -s tests/figures
 
+.PHONY: bench
+bench: setup ## Measure what a call costs, beside a bare relay in the same run; wants two idle cores.
+	$(BIN)/python -m bench $(BENCH)
+
 .PHONY: demo
 demo: setup ## See one pod answer simulated callers, with real stores.
 	$(BIN)/trunkline demo

@@ -11,6 +11,7 @@ Over HTTP, on the same port: `GET /sim/status`, `GET /sim/marks`, `GET /sim/faul
 
 import asyncio
 import contextlib
+import ssl
 import itertools
 import time
 from collections import Counter, deque
@@ -220,7 +221,12 @@ def _brain_of(options: RealtimeSimOptions) -> Brain:
 
 @contextlib.asynccontextmanager
 async def serve_realtime(
-    host: str, port: int, options: RealtimeSimOptions, brain: Brain | None = None
+    host: str,
+    port: int,
+    options: RealtimeSimOptions,
+    brain: Brain | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RealtimeSimulator]:
     """Serve while the block runs; port 0 picks a free one. A port in use raises `OSError`."""
     simulator = RealtimeSimulator(options, brain)
@@ -228,6 +234,7 @@ async def serve_realtime(
         simulator.answer,
         host,
         port,
+        ssl=tls,
         websocket_handshake_timeout=HANDSHAKE_S_MAX,
         enable_auto_ping=True,
         auto_ping_idle_timeout=IDLE_PING_S,
@@ -235,7 +242,7 @@ async def serve_realtime(
         max_frame_size=client.MESSAGE_BYTES_MAX,
     )
     bound = listener.sockets[0].getsockname()
-    simulator.url = f"ws://{host}:{bound[1]}/v1/realtime"
+    simulator.url = f"{'ws' if tls is None else 'wss'}://{host}:{bound[1]}/v1/realtime"
     try:
         yield simulator
     finally:
