@@ -11,8 +11,8 @@ Over HTTP, on the same port: `GET /sim/status`, `GET /sim/marks`, `GET /sim/faul
 
 import asyncio
 import contextlib
-import ssl
 import itertools
+import ssl
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
