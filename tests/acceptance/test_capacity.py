@@ -112,7 +112,7 @@ async def test_sessions_of_a_key_are_kept_for_the_calls_that_have_them(
         await here.until(lambda: lost.closed_at is not None and callers(first) == 2)
         assert here.pod.view().calls_active == 3
         here.carrier.hang_up(here.carrier.live[0])
-        await here.until(lambda: callers(first) == 1)
+        await here.until(lambda: callers(first) == 1 and here.pod.view().calls_active == 2)
         await talk(here, tasks, first)
         for sid in here.carrier.live:
             here.carrier.hang_up(sid)
