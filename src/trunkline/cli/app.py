@@ -12,7 +12,7 @@ from typer.main import get_group
 ROOMS: Final[Mapping[str, str]] = {
     "demo": "demo",
     "up": "up",
-    "pod": "serve",
+    "pod": "pod",
     "check": "check",
     "migrate": "migrate",
     "calls": "calls",

@@ -1,85 +1,24 @@
-"""`trunkline pod`, and what it has in common with `up`: one process that carries calls."""
+"""What `pod` and `up` have in common: one process that carries calls, its ports and its signals.
+
+To import it takes a second: what is wrong with the settings is told before (`cli.start`).
+"""
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
-import typer
 import uvloop
-from pydantic import SecretStr
 
-from trunkline.cli.env import EnvFile, file_of, read_settings
+from trunkline.cli.start import Start
 from trunkline.cli.streams import say
-from trunkline.config import prices
-from trunkline.config.file import ConfigFile
 from trunkline.config.settings import Settings
-from trunkline.config.source import Source
-from trunkline.errors import SettingsError
 from trunkline.pod import compose
 from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.life import Pod
 from trunkline.telemetry import logs
 from trunkline.telemetry.logs import LogName
-
-app = typer.Typer(rich_markup_mode=None)
-
-
-@app.command()
-def pod(*, env_file: EnvFile = None) -> None:
-    """Carry calls as one of several pods, with stores elsewhere.
-
-    As `up`, but it starts no store and changes no schema: TRUNKLINE_REDIS_URL and
-    TRUNKLINE_DATABASE_URL must be set, and `trunkline migrate` must have run.
-    """
-    start = read(env_file, needs_stores=True)
-    redis_url, database_url = start.settings.redis_url, start.settings.database_url
-    assert redis_url is not None
-    assert database_url is not None
-    with listening(start) as sockets:
-        serve(start, sockets, redis_url.get_secret_value(), database_url.get_secret_value())
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a pod starts from, checked whole."""
-
-    settings: Settings
-    file: ConfigFile
-    named: Mapping[str, SecretStr]
-    source: Source
-    """From which the config is read again."""
-
-
-def read(env_file: Path | None, *, needs_stores: bool = False) -> Start:
-    """What a pod starts from.
-
-    Raises:
-        SettingsError: a line for each setting that is wrong or missing, or for each fault in the
-            config file.
-    """
-    found = read_settings(env_file)
-    missing = found.pod_requirements()
-    if needs_stores:
-        missing += [
-            f"TRUNKLINE_{name}: missing; set it to the store that all pods use (`trunkline up` "
-            "starts one of its own)"
-            for name, url in (
-                ("REDIS_URL", found.redis_url),
-                ("DATABASE_URL", found.database_url),
-            )
-            if url is None
-        ]
-    if missing:
-        raise SettingsError("\n".join(missing))
-    prices.load(found.prices)  # What is wrong with it is told before a store is started.
-    source = Source(found.config, os.environ, file_of(env_file))
-    loaded = source.load()
-    return Start(found, loaded.file, loaded.named, source)
 
 
 @contextmanager

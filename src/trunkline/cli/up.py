@@ -9,10 +9,8 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
-from trunkline.adapters.postgres import migrate as schema
-from trunkline.cli import serve
+from trunkline.cli import start
 from trunkline.cli.env import EnvFile
-from trunkline.cli.stores import own_stores
 from trunkline.errors import naming
 
 PR_SET_PDEATHSIG: Final = 1
@@ -43,11 +41,16 @@ def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> No
     """
     if end_with_parent is not None:
         tie_to(end_with_parent)
-    start = serve.read(env_file)
-    with serve.listening(start) as sockets, own_stores(start.settings) as stores:
+    given = start.read(env_file)
+    # A wrong setting is told a second earlier.
+    from trunkline.adapters.postgres import migrate as schema  # noqa: PLC0415
+    from trunkline.cli import serve  # noqa: PLC0415
+    from trunkline.cli.stores import own_stores  # noqa: PLC0415
+
+    with serve.listening(given) as sockets, own_stores(given.settings) as stores:
         with naming("TRUNKLINE_DATABASE_URL"):
             uvloop.run(schema.migrate(stores.database_url))
-        serve.serve(start, sockets, stores.redis_url, stores.database_url)
+        serve.serve(given, sockets, stores.redis_url, stores.database_url)
 
 
 def tie_to(parent: int) -> None:

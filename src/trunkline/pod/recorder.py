@@ -220,11 +220,11 @@ class Recorder:
         return bool(self._dirty or self._mends or self._adoption)
 
     async def _carry_to_journal(self) -> None:
-        wait_s = 0.0
+        wait_s, batch = 0.0, list[CallRecord]()
         while not (self._closed.is_set() and not self._owes_journal):
             if wait_s:
                 await asyncio.sleep(wait_s)
-            else:
+            elif len(batch) < APPENDS_AT_ONCE_MAX:  # Else there were more than it could hold.
                 await self._unacked.wait()
                 await asyncio.sleep(GATHER_S)
             self._unacked.clear()
