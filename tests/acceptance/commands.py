@@ -30,7 +30,8 @@ COMMAND: Final = (sys.executable, "-m", "trunkline.cli.main")
 
 AS_ANOTHER: Final = """
 import os, sys
-import trunkline.cli.up, typer._adapters, encodings.idna
+import trunkline.cli.up, trunkline.cli.serve, trunkline.cli.stores, typer._adapters, encodings.idna
+import trunkline.adapters.postgres.migrate
 from trunkline.cli.main import main
 # Everything is imported: the interpreter itself may lie where this user can't go.
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); del sys.argv[1]
