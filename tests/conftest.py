@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -138,3 +139,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for at, item in enumerate(group):
             place.setdefault(item.path, share * at / len(group))
     items.sort(key=lambda item: place[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the garbage collector need not go through it again."""
+    gc.collect()
+    gc.freeze()
