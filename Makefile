@@ -39,7 +39,7 @@ format: setup ## Write the code as the formatter wants it.
 
 .PHONY: test
 test: setup ## Every test: machines, codecs, stores, and whole calls over real sockets.
-	$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder  # Most of them wait for calls that take their time.
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder  # Most of them wait for calls that take their time.
 
 .PHONY: test-stores
 test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is skipped.
