@@ -1,37 +1,25 @@
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from trunkline.cli import serve, start
 from trunkline.config import settings
 
-ENOUGH = {
-    "TRUNKLINE_PUBLIC_URL": "https://pod.example",
-    "TRUNKLINE_TWILIO_AUTH_TOKEN": "token",
-    "TRUNKLINE_REALTIME_API_KEY": "key",
-    "TRUNKLINE_PORT": "0",
-    "TRUNKLINE_INTERNAL_PORT": "0",
-}
+pytestmark = pytest.mark.usefixtures("enough")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder without a .env, and an environment with enough."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in ENOUGH.items():
-        monkeypatch.setenv(name, value)
-
-
-def test_a_pod_that_is_ready_says_where_and_what_to_enter_at_twilio() -> None:
+def test_a_pod_that_is_ready_says_where_and_what_to_enter_at_twilio(
+    enough: Mapping[str, str],
+) -> None:
     """A line for programs, then what a first user needs; the built-in agent is not left unsaid."""
-    first, *more = serve.greeting(settings.load(ENOUGH, None), 8080, 8081).splitlines()
+    first, *more = serve.greeting(settings.load(enough, None), 8080, 8081).splitlines()
     assert first == "trunkline answers on port 8080; health, metrics and calls on port 8081"
     url = "https://pod.example/twilio"
     assert more == [
         f"webhooks for Twilio: {url}/voice for calls, {url}/status for their status",
         "TRUNKLINE_CONFIG is not set: one built-in agent answers every number",
     ]
-    own = settings.load({**ENOUGH, "TRUNKLINE_CONFIG": "trunkline.yaml"}, None)
+    own = settings.load({**enough, "TRUNKLINE_CONFIG": "trunkline.yaml"}, None)
     assert len(serve.greeting(own, 8080, 8081).splitlines()) == 2
 
 

@@ -5,21 +5,7 @@ import pytest
 from trunkline.cli import start
 from trunkline.errors import SettingsError
 
-ENOUGH = {
-    "TRUNKLINE_PUBLIC_URL": "https://pod.example",
-    "TRUNKLINE_TWILIO_AUTH_TOKEN": "token",
-    "TRUNKLINE_REALTIME_API_KEY": "key",
-    "TRUNKLINE_PORT": "0",
-    "TRUNKLINE_INTERNAL_PORT": "0",
-}
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder without a .env, and an environment with enough."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in ENOUGH.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("enough")
 
 
 def test_a_pod_without_stores_of_its_own_needs_their_urls() -> None:

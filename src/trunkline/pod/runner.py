@@ -150,11 +150,8 @@ class CallRunner:
 
     def from_carrier(self, socket: StreamSocket, message: twilio.FromCarrier) -> None:
         """A message of a stream; those of a stream that was replaced are ignored."""
-        if socket is self._socket and self.ended is None:
-            if self._acting:
-                self._later.append(message)
-            else:
-                self._act(message)
+        if socket is self._socket:
+            self.feed(message)
 
     def stream_lost(self, socket: StreamSocket, reason: str) -> None:
         """The socket is gone without our doing."""
