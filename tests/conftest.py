@@ -141,7 +141,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place[item.path])
 
 
+def pytest_sessionstart() -> None:
+    """What is imported and collected stays: the garbage collector finds nothing in it, ..."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: the garbage collector need not go through it again."""
-    gc.collect()
+    """... and need not go through it again."""
     gc.freeze()
+    gc.enable()

@@ -1,20 +1,16 @@
 import asyncio
 import itertools
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-from trunkline.adapters.postgres import migrate as module
 from trunkline.adapters.postgres.connect import check_schema, connect
-from trunkline.adapters.postgres.migrate import head, migrate, revisions, upgrade_sql
+from trunkline.adapters.postgres.migrate import head, migrate
 from trunkline.errors import SettingsError, StoreError
 
 pytestmark = pytest.mark.anyio
 NUMBERS = itertools.count()
-VERSIONS = Path(module.__file__).with_name("migrations") / "versions"
 
 
 @pytest.fixture
@@ -83,20 +79,3 @@ async def test_a_wrong_url_is_one_line() -> None:
     """As everywhere: the setting and its form."""
     with pytest.raises(SettingsError, match="TRUNKLINE_DATABASE_URL"):
         await migrate("sqlite:///calls.db")
-
-
-def test_steps_are_numbered_and_say_when_they_run() -> None:
-    """NNNN_pre_… runs before the code that needs it, NNNN_post_… after; each follows the last."""
-    names = sorted(path.name for path in VERSIONS.glob("*.py"))
-    parts = [re.fullmatch(r"(\d{4})_(pre|post)_\w+\.py", name) for name in names]
-    numbers = [part[1] for part in parts if part]
-    assert numbers == [f"{number:04}" for number in range(1, len(names) + 1)]
-    assert revisions() == numbers[::-1]
-
-
-def test_steps_are_text_that_needs_no_database() -> None:
-    """`upgrade_sql` is what would run: an operator may read it first."""
-    text = upgrade_sql("base")
-    assert "CREATE TABLE facts" in text
-    assert "BEGIN" not in text
-    assert "COMMIT" not in text
