@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.config import settings as module
+from trunkline.config.setting_kinds import POD_NAME
 from trunkline.config.settings import Settings, load
 from trunkline.errors import SettingsError
 
@@ -56,6 +57,7 @@ def test_every_variable_is_read() -> None:
         "TRUNKLINE_PORT": "80",
         "TRUNKLINE_INTERNAL_HOST": "10.0.0.1",
         "TRUNKLINE_INTERNAL_PORT": "81",
+        "TRUNKLINE_INTERNAL_URL": "http://10.0.0.1:81",
         "TRUNKLINE_POD_NAME": "pod-7",
         "TRUNKLINE_REDIS_URL": "redis://r/0",
         "TRUNKLINE_DATABASE_URL": "postgresql://p/calls",
@@ -189,6 +191,7 @@ def test_relations_between_settings() -> None:
             "TRUNKLINE_POOL_SIZE": "12",
             "TRUNKLINE_PORT": "81",
             "TRUNKLINE_INTERNAL_PORT": "81",
+            "TRUNKLINE_INTERNAL_URL": "http://10.0.0.1:81",
         }
     ) == [
         "TRUNKLINE_CALLS_TARGET: expected at most TRUNKLINE_CALLS_MAX (10), not 11",
@@ -326,7 +329,7 @@ def test_the_ticket_key_follows_from_the_auth_token() -> None:
 def test_the_pod_name_is_the_hosts(host: str, name: str) -> None:
     """Whatever the host is called, it is a DNS label."""
     assert module.dns_label(host) == name
-    assert module.POD_NAME.fullmatch(name)
+    assert POD_NAME.fullmatch(name)
 
 
 def test_the_default_pod_name_is_this_hosts() -> None:

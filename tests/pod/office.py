@@ -21,6 +21,9 @@ from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Line, Overflow, Prepared
+from trunkline.pod.front import Front
+from trunkline.pod.passes import Passes, media_path, media_url
+from trunkline.pod.redirects import Redirects
 from trunkline.pod.surroundings import Surroundings
 from trunkline.telemetry.logs import get_logger
 from trunkline.wire import twilio, twiml, webhooks
@@ -28,6 +31,7 @@ from trunkline.wire import twilio, twiml, webhooks
 NUMBER = "+15550100001"
 KEY = b"0123456789abcdef0123456789abcdef"
 ME = Identity(POD, LIFE, "https://voice.example.com")
+MEDIA_PATH, MEDIA_URL = media_path(ME.pod), media_url(ME.public_url, ME.pod)
 FIRST, SECOND, THIRD = (CallSid("CA" + digit * 32) for digit in "123")
 STREAM, NEXT_STREAM = StreamSid("MZ" + "1" * 32), StreamSid("MZ" + "2" * 32)
 
@@ -107,9 +111,10 @@ class Answer:
 
 @dataclass
 class Office:
-    """A desk and all that it stands on."""
+    """A front with its desk, and all that they stand on."""
 
-    desk: Desk
+    front: Front
+    redirects: Redirects
     calls: Calls
     slots: PodSlots
     journal: FailingJournal
@@ -126,11 +131,11 @@ class Office:
 
     async def ring(self, call: CallSid) -> Answer:
         """A call's webhook, answered."""
-        return Answer(await self.desk.voice(voice(call)))
+        return Answer(await self.front.voice(voice(call)))
 
     async def redirect(self, call: CallSid, answer: Answer) -> Answer | None:
         """The redirect behind a stream, answered; None: 403."""
-        document = await self.desk.resume(answer.token, voice(call))
+        document = await self.front.resume(answer.token, voice(call))
         return None if document is None else Answer(document)
 
     def start(self, call: CallSid, stream: StreamSid = STREAM) -> Socket:
@@ -162,7 +167,7 @@ class Office:
 
     def status(self, call: CallSid, status: str = "completed") -> None:
         """The carrier's status callback."""
-        self.desk.status(webhooks.StatusCallback(call, "AC1", status))
+        self.front.status(webhooks.StatusCallback(call, "AC1", status))
 
     async def facts(self, call: CallSid) -> list[Fact]:
         """What the journal has of a call."""
@@ -214,23 +219,52 @@ async def office(
         lasting.create_task(carrier.run(), name="carrier facts")
         async with asyncio.TaskGroup() as passing:
             calls = Calls(slots, around, doors=doors, toolbox=lambda _: tools, tasks=passing)
+            passes = Passes(ME.public_url, KEY)
+            clock = RedisClock(lambda: journal.now_ms)
+
+            def now() -> float:
+                return loop.time() + sum(later or ())
+
             desk = Desk(
                 ME,
                 calls,
                 slots,
                 doors=doors,
-                key=KEY,
+                passes=passes,
                 directory=lambda: here.directory,
                 journal=journal,
                 recorder=around.recorder,
-                carrier=carrier,
-                clock=RedisClock(lambda: journal.now_ms),
+                clock=clock,
                 log=get_logger(),
                 metrics=around.metrics,
-                now=lambda: loop.time() + sum(later or ()),
+                now=now,
             )
+            redirects = Redirects(
+                ME,
+                calls,
+                slots,
+                passes=passes,
+                directory=lambda: here.directory,
+                journal=journal,
+                recorder=around.recorder,
+                clock=clock,
+                log=get_logger(),
+                now=now,
+            )
+            front = Front(desk, redirects, passes=passes, carrier=carrier, log=get_logger())
             here = Office(
-                desk, calls, slots, journal, book, door, tools, around, lasting, directory, doors
+                front,
+                redirects,
+                calls,
+                slots,
+                journal,
+                book,
+                door,
+                tools,
+                around,
+                lasting,
+                directory,
+                doors,
             )
             try:
                 yield here

@@ -12,7 +12,17 @@ from pydantic import SecretStr
 
 from pod.edge import Peer, Upgrade, counted, served, until
 from pod.hall import start
-from pod.office import FIRST, KEY, ME, SECOND, STREAM, Office, office
+from pod.office import (
+    FIRST,
+    KEY,
+    ME,
+    MEDIA_PATH,
+    MEDIA_URL,
+    SECOND,
+    STREAM,
+    Office,
+    office,
+)
 from trunkline.core import tickets
 from trunkline.core.ids import Epoch, Incarnation, PodName
 from trunkline.core.slots import INBOUND_HOLD_S
@@ -21,6 +31,7 @@ from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Identity
 from trunkline.pod.media import MediaHouse, Refusal
+from trunkline.pod.passes import media_path
 from trunkline.wire import twilio, webhooks
 from trunkline.wire.webhooks import Form
 
@@ -58,7 +69,7 @@ class AtTheGate:
     @asynccontextmanager
     async def stream(self, text: str, call: str = FIRST) -> AsyncIterator[Peer]:
         """A stream that brings this as its ticket."""
-        signed = Upgrade(path=ME.media_path(), signature=signature(ME.media_url()))
+        signed = Upgrade(path=MEDIA_PATH, signature=signature(MEDIA_URL))
         async with Peer.upgraded(self.port, signed) as peer:
             assert peer.status == 101
             peer.send(start(text, call=call))
@@ -102,7 +113,7 @@ def knock(
 
 def test_an_upgrade_may_be_signed() -> None:
     """By either token, for the public URL; what is signed wrongly is refused."""
-    path, url = ME.media_path(), ME.media_url()
+    path, url = MEDIA_PATH, MEDIA_URL
     assert knock(path, signature(url)) is True
     assert knock(path, signature(url, SECOND_TOKEN)) is True
     assert knock(path, None) is False
@@ -135,8 +146,8 @@ def test_an_upgrade_may_be_signed() -> None:
 def test_a_port_in_the_public_url_or_in_twilios(public_url: str, signed_url: str) -> None:
     """Twilio is not consistent about default ports: either form is signed well."""
     me = ME._replace(public_url=public_url)
-    assert knock(me.media_path(), signature(signed_url), me) is True
-    assert knock(me.media_path(), signature(signed_url + "x"), me) is Refusal.SIGNATURE
+    assert knock(media_path(me.pod), signature(signed_url), me) is True
+    assert knock(media_path(me.pod), signature(signed_url + "x"), me) is Refusal.SIGNATURE
 
 
 def test_only_this_pods_path_is_answered() -> None:
@@ -313,7 +324,7 @@ async def test_a_streams_name_is_plain(sid: str) -> None:
     """It goes into facts and into all that we send; Postgres takes no NUL."""
     async with at_the_gate() as here:
         text = tickets.sign(await here.ticket(), KEY)
-        signed = Upgrade(path=ME.media_path(), signature=signature(ME.media_url()))
+        signed = Upgrade(path=MEDIA_PATH, signature=signature(MEDIA_URL))
         async with Peer.upgraded(here.port, signed) as peer:
             peer.send(start(text, stream=sid, call=FIRST))
             assert await peer.closed() == 1008
@@ -325,7 +336,7 @@ async def test_a_start_names_one_stream() -> None:
     """Inside and outside it is the same."""
     async with at_the_gate() as here:
         text = tickets.sign(await here.ticket(), KEY)
-        signed = Upgrade(path=ME.media_path(), signature=signature(ME.media_url()))
+        signed = Upgrade(path=MEDIA_PATH, signature=signature(MEDIA_URL))
         async with Peer.upgraded(here.port, signed) as peer:
             peer.send(start(text, call=FIRST).replace(STREAM.encode(), b"MZ2", 1))
             assert await peer.closed() == 1008

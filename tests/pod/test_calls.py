@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from pod.ends import Socket, until
-from pod.office import FIRST, ME, NEXT_STREAM, SECOND, STREAM, THIRD, office
+from pod.office import FIRST, NEXT_STREAM, SECOND, STREAM, THIRD, office
 from trunkline.call.plan import Limits
 from trunkline.core.facts import CallEnded, Outcome, TransferOrdered
 from trunkline.core.ids import CallSid
 from trunkline.core.slots import INBOUND_HOLD_S
-from trunkline.pod.calls import ENDED_CALLS_MAX, Identity
+from trunkline.pod.calls import ENDED_CALLS_MAX
 from trunkline.wire import twiml
 
 pytestmark = pytest.mark.anyio
@@ -18,14 +18,6 @@ pytestmark = pytest.mark.anyio
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def test_a_pod_knows_its_addresses() -> None:
-    """Absolute, under the public URL's own path, and `wss` where that is `https`."""
-    assert ME.media_url() == "wss://voice.example.com/pods/pod-0/media"
-    other = Identity(ME.pod, ME.incarnation, "http://127.0.0.1:8080/base/")
-    assert other.media_url() == "ws://127.0.0.1:8080/base/pods/pod-0/media"
-    assert other.url("/twilio/voice") == "http://127.0.0.1:8080/base/twilio/voice"
 
 
 async def test_a_slot_whose_stream_never_comes_expires() -> None:

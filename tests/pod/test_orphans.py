@@ -187,7 +187,7 @@ async def test_a_redirect_and_the_look_close_it_once(first: str) -> None:
         now[0] = ORPHAN_WAIT_S
         if first == "orphans":
             await orphans.look()
-        redirected = await here.desk.resume(token, voice(FIRST))
+        redirected = await here.front.resume(token, voice(FIRST))
         assert Answer(redirected or "").verbs == ["Dial"]
         await orphans.look()
         assert (await here.end(FIRST)).reason == POD_LOST

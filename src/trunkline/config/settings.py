@@ -17,10 +17,19 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from trunkline.config import environment, urls
+from trunkline.config.setting_kinds import (
+    ACCOUNT_SID,
+    POD_NAME,
+    Host,
+    Port,
+    Secret,
+    expect,
+    secret_url,
+    whole,
+)
 from trunkline.errors import SettingsError
 
 PREFIX: Final = "TRUNKLINE_"
@@ -45,51 +54,11 @@ VALUE_CHARS_MAX: Final = 80
 
 TICKET_KEY_CHARS_MIN: Final = 16
 
-POD_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""A DNS label: the pod's name is a part of a path and, in Kubernetes, of a host name."""
-
-ACCOUNT_SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
-
 
 def dns_label(host: str) -> str:
     """A host's name without its domain, made a DNS label."""
     label = re.sub(r"[^a-z0-9-]+", "-", host.lower().partition(".")[0])
     return label.strip("-")[:63].strip("-") or "pod"
-
-
-def _whole(pattern: re.Pattern[str]) -> AfterValidator:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError
-        return value
-
-    return AfterValidator(check)
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.isascii() or not text.isprintable() or " " in text:
-        # It goes into a header.
-        raise ValueError
-    return value
-
-
-def _secret_url(*schemes: str) -> AfterValidator:
-    def check(value: SecretStr) -> SecretStr:
-        urls.check_store(value.get_secret_value(), schemes)
-        return value
-
-    return AfterValidator(check)
-
-
-Secret = Annotated[SecretStr, AfterValidator(_secret)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Host = Annotated[str, _whole(re.compile(r"[0-9A-Za-z.:_-]{1,255}"))]
-
-
-def _expect(text: str) -> JsonDict:
-    """What a right value looks like, for errors and the reference."""
-    return {"expected": text}
 
 
 class Settings(BaseSettings):
@@ -101,149 +70,153 @@ class Settings(BaseSettings):
         None,
         description="Where Twilio reaches this pod's public port. Signatures are checked "
         "against it, never against the Host header.",
-        json_schema_extra=_expect(
+        json_schema_extra=expect(
             "https://HOST, without a path (http only for this machine's own simulators)"
         ),
     )
     host: Host = Field(
         "0.0.0.0",  # noqa: S104 - Twilio's webhooks and media arrive here from outside.
         description="Address of the public port: Twilio's webhooks and media, nothing else.",
-        json_schema_extra=_expect("a host name or address"),
+        json_schema_extra=expect("a host name or address"),
     )
     port: Port = Field(
         8080,
         description="The public port; 0 lets the system choose.",
-        json_schema_extra=_expect("a whole number from 0 to 65535"),
+        json_schema_extra=expect("a whole number from 0 to 65535"),
     )
     internal_host: Host = Field(
         "127.0.0.1",
         description="Address of the internal port: health, metrics, calls. It asks nobody who "
         "they are, so open it only to a private network.",
-        json_schema_extra=_expect("a host name or address"),
+        json_schema_extra=expect("a host name or address"),
     )
     internal_port: Port = Field(
         8081,
         description="The internal port; 0 lets the system choose.",
-        json_schema_extra=_expect("a whole number from 0 to 65535, other than TRUNKLINE_PORT"),
+        json_schema_extra=expect("a whole number from 0 to 65535, other than TRUNKLINE_PORT"),
     )
-    pod_name: Annotated[str, _whole(POD_NAME)] = Field(
+    internal_url: Annotated[str, AfterValidator(urls.either_http)] | None = Field(
+        None,
+        description="Where the other pods reach this pod's internal port. Not set: "
+        "http://INTERNAL_HOST:INTERNAL_PORT, with this machine's address for 0.0.0.0.",
+        json_schema_extra=expect("http://HOST:PORT of a private network"),
+    )
+    pod_name: Annotated[str, whole(POD_NAME)] = Field(
         default_factory=lambda: dns_label(socket.gethostname()),
         description="This pod's name, its own among all pods: a part of its media path.",
-        json_schema_extra=_expect(
-            "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"
-        ),
+        json_schema_extra=expect("a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"),
     )
-    redis_url: Annotated[SecretStr, _secret_url(*REDIS_SCHEMES)] | None = Field(
+    redis_url: Annotated[SecretStr, secret_url(*REDIS_SCHEMES)] | None = Field(
         None,
         description="The journal's store, Valkey or Redis. Not set: one is started under DATA_DIR.",
-        json_schema_extra=_expect(
+        json_schema_extra=expect(
             "redis://…, rediss://…, unix://… or redis+sentinel://HOST,HOST/SERVICE"
         ),
     )
-    database_url: Annotated[SecretStr, _secret_url("postgresql", "postgres")] | None = Field(
+    database_url: Annotated[SecretStr, secret_url("postgresql", "postgres")] | None = Field(
         None,
         description="The call log's PostgreSQL. Not set: one is started under DATA_DIR.",
-        json_schema_extra=_expect("postgresql://…"),
+        json_schema_extra=expect("postgresql://…"),
     )
-    twilio_account_sid: Annotated[str, _whole(ACCOUNT_SID)] | None = Field(
+    twilio_account_sid: Annotated[str, whole(ACCOUNT_SID)] | None = Field(
         None,
         description="The Twilio account whose calls these are.",
-        json_schema_extra=_expect("AC and 32 hexadecimal digits"),
+        json_schema_extra=expect("AC and 32 hexadecimal digits"),
     )
     twilio_auth_token: Secret | None = Field(
         None,
         description="Twilio signs its webhooks with it, and we our REST requests.",
-        json_schema_extra=_expect("the account's auth token, without spaces"),
+        json_schema_extra=expect("the account's auth token, without spaces"),
     )
     twilio_auth_token_secondary: Secret | None = Field(
         None,
         description="The other valid auth token while tokens are rotated.",
-        json_schema_extra=_expect("the account's secondary auth token, without spaces"),
+        json_schema_extra=expect("the account's secondary auth token, without spaces"),
     )
     twilio_api_url: Annotated[str, AfterValidator(urls.https)] = Field(
         "https://api.twilio.com",
         description="Twilio's REST API; another region's, or a simulator's.",
-        json_schema_extra=_expect("https://HOST (http only for loopback hosts)"),
+        json_schema_extra=expect("https://HOST (http only for loopback hosts)"),
     )
     realtime_url: Annotated[str, AfterValidator(urls.wss)] = Field(
         "wss://api.openai.com/v1/realtime",
         description="The realtime model's WebSocket.",
-        json_schema_extra=_expect("wss://HOST/PATH (ws only for loopback hosts)"),
+        json_schema_extra=expect("wss://HOST/PATH (ws only for loopback hosts)"),
     )
     realtime_api_key: Secret | None = Field(
         None,
         description="The key of REALTIME_URL. Not set: OPENAI_API_KEY is used.",
-        json_schema_extra=_expect("the provider's key, without spaces"),
+        json_schema_extra=expect("the provider's key, without spaces"),
     )
-    realtime_model: Annotated[str, _whole(re.compile(r"[\w.:/-]{1,128}"))] = Field(
+    realtime_model: Annotated[str, whole(re.compile(r"[\w.:/-]{1,128}"))] = Field(
         "gpt-realtime-2.1",
         description="The model of agents that name none.",
-        json_schema_extra=_expect("a model's name, such as gpt-realtime-2.1"),
+        json_schema_extra=expect("a model's name, such as gpt-realtime-2.1"),
     )
     speech_url: Annotated[str, AfterValidator(urls.https)] = Field(
         "https://api.openai.com/v1/audio/speech",
         description="The speech API that `trunkline voice render` asks; no call does.",
-        json_schema_extra=_expect("https://HOST/PATH (http only for loopback hosts)"),
+        json_schema_extra=expect("https://HOST/PATH (http only for loopback hosts)"),
     )
     speech_api_key: Secret | None = Field(
         None,
         description="The key of SPEECH_URL. Not set: REALTIME_API_KEY, if both are on one host.",
-        json_schema_extra=_expect("the provider's key, without spaces"),
+        json_schema_extra=expect("the provider's key, without spaces"),
     )
     ticket_key: Annotated[Secret, Field(min_length=TICKET_KEY_CHARS_MIN)] | None = Field(
         None,
         description="Signs tickets and resume tokens; the same on every pod. Not set: derived "
         "from TWILIO_AUTH_TOKEN (set it before that token is rotated under several pods).",
-        json_schema_extra=_expect(f"at least {TICKET_KEY_CHARS_MIN} characters, without spaces"),
+        json_schema_extra=expect(f"at least {TICKET_KEY_CHARS_MIN} characters, without spaces"),
     )
     calls_max: Annotated[int, Field(ge=1, le=CALLS_PER_POD_MAX)] = Field(
         CALLS_MAX,
         description="The hard cap: a pod never carries more calls at once.",
-        json_schema_extra=_expect(f"a whole number from 1 to {CALLS_PER_POD_MAX}"),
+        json_schema_extra=expect(f"a whole number from 1 to {CALLS_PER_POD_MAX}"),
     )
     calls_target: Annotated[int, Field(ge=1, le=CALLS_PER_POD_MAX)] = Field(
         default_factory=lambda data: min(CALLS_TARGET, data.get("calls_max", CALLS_MAX)),
         description=f"How many calls a pod should carry: what scaling aims at. Not set: "
         f"{CALLS_TARGET}, or CALLS_MAX where that is lower.",
-        json_schema_extra=_expect("a whole number from 1 to TRUNKLINE_CALLS_MAX"),
+        json_schema_extra=expect("a whole number from 1 to TRUNKLINE_CALLS_MAX"),
     )
     pool_size: Annotated[int, Field(ge=0, le=CALLS_PER_POD_MAX)] = Field(
         default_factory=lambda data: min(POOL_SIZE, data.get("calls_max", CALLS_MAX)),
         description=f"Warm sessions kept open to the realtime model. Not set: {POOL_SIZE}, or "
         "CALLS_MAX where that is lower.",
-        json_schema_extra=_expect("a whole number from 0 to TRUNKLINE_CALLS_MAX"),
+        json_schema_extra=expect("a whole number from 0 to TRUNKLINE_CALLS_MAX"),
     )
     drain_s_max: Annotated[float, Field(ge=0, le=24 * 3600, allow_inf_nan=False)] = Field(
         DRAIN_S_MAX,
         description="Seconds that calls get to end after SIGTERM. The grace period of whatever "
         "runs the pod must be longer.",
-        json_schema_extra=_expect("seconds, from 0 to 86400"),
+        json_schema_extra=expect("seconds, from 0 to 86400"),
     )
     data_dir: Path = Field(
         Path("trunkline-data"),
         description="The folder of the stores that are started here.",
-        json_schema_extra=_expect("a folder's path"),
+        json_schema_extra=expect("a folder's path"),
     )
     self_check: bool = Field(
         default=False,
         description="Take calls only once the pod has reached itself through PUBLIC_URL.",
-        json_schema_extra=_expect("true or false"),
+        json_schema_extra=expect("true or false"),
     )
-    slack_webhook_url: Annotated[SecretStr, _secret_url("https")] | None = Field(
+    slack_webhook_url: Annotated[SecretStr, secret_url("https")] | None = Field(
         None,
         description="Where alerts are sent.",
-        json_schema_extra=_expect("https://…"),
+        json_schema_extra=expect("https://…"),
     )
     config: Path | None = Field(
         None,
         description="Path of trunkline.yaml. Not set: one built-in agent answers every number.",
-        json_schema_extra=_expect("a file's path"),
+        json_schema_extra=expect("a file's path"),
     )
 
     prices: Path | None = Field(
         None,
         description="A price list of your own, in the stead of src/trunkline/config/prices.toml.",
-        json_schema_extra=_expect("a file's path"),
+        json_schema_extra=expect("a file's path"),
     )
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())

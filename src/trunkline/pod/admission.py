@@ -11,6 +11,7 @@ from trunkline.core.ids import StreamSid
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.media import MediaSocket, Receiver, Refusal
+from trunkline.pod.passes import media_path, media_url
 from trunkline.wire import twilio, webhooks
 
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -42,13 +43,15 @@ class Gate:
         ticket decides in both cases.
         """
         path = request.path.decode("latin-1")
-        if path != self._me.media_path():
+        if path != media_path(self._me.pod):
             return Refusal.PATH
         signature = request.headers.get("x-twilio-signature")
         if signature is None:
             return False
         keys = [token.get_secret_value() for token in self._auth_tokens]
-        if webhooks.is_signed(self._me.media_url(), webhooks.Form(), signature, keys):
+        if webhooks.is_signed(
+            media_url(self._me.public_url, self._me.pod), webhooks.Form(), signature, keys
+        ):
             return True
         return Refusal.SIGNATURE
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlsplit
 
 from trunkline.core.facts import (
     CallEnded,
@@ -49,20 +48,6 @@ class Identity(NamedTuple):
     pod: PodName
     incarnation: Incarnation
     public_url: str
-
-    def media_url(self) -> str:
-        """The WebSocket URL of this pod's streams."""
-        parts = urlsplit(self.public_url)
-        scheme = "wss" if parts.scheme == "https" else "ws"
-        return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{self.media_path()}"
-
-    def media_path(self) -> str:
-        """Its path on the public port."""
-        return f"/pods/{quote(self.pod)}/media"
-
-    def url(self, path: str) -> str:
-        """An absolute public URL."""
-        return self.public_url.rstrip("/") + path
 
 
 @dataclass(slots=True)

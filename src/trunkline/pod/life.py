@@ -27,13 +27,16 @@ from trunkline.pod.costs import Costs
 from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Directory
 from trunkline.pod.doors import Doors
+from trunkline.pod.front import Front
 from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
 from trunkline.pod.orphans import Orphans
+from trunkline.pod.passes import Passes
 from trunkline.pod.purge import Purge
 from trunkline.pod.recorder import Recorder
+from trunkline.pod.redirects import Redirects
 from trunkline.pod.surroundings import Surroundings, Toolbox
 from trunkline.pod.watchdog import Watchdog
 from trunkline.ports import CallBook, CarrierBook, Holder, Journal, JournalIndex, UnendedCalls
@@ -199,20 +202,7 @@ class Pod:
         around = Surroundings(self._recorder, parts.log, parts.metrics, costs)
         clock = RedisClock(wall_ms)
         calls = Calls(self._slots, around, doors=parts.doors, toolbox=parts.toolbox, tasks=passing)
-        desk = Desk(
-            setup.me,
-            calls,
-            self._slots,
-            doors=parts.doors,
-            key=setup.ticket_key,
-            directory=parts.directory,
-            journal=parts.journal,
-            recorder=self._recorder,
-            carrier=self._carrier,
-            clock=clock,
-            log=parts.log,
-            metrics=parts.metrics,
-        )
+        front = self._front(calls, clock)
         gate = Gate(
             setup.me,
             calls,
@@ -232,7 +222,7 @@ class Pod:
         )
         token = setup.auth_tokens[0].get_secret_value().encode()
         public = public_app(
-            desk,
+            front,
             public_url=setup.me.public_url,
             tokens=setup.auth_tokens,
             metrics=parts.metrics,
@@ -250,6 +240,35 @@ class Pod:
             ),
             "internal": HttpServer(internal, parts.internal),
         }
+
+    def _front(self, calls: Calls, clock: RedisClock) -> Front:
+        setup, parts = self._setup, self._parts
+        passes = Passes(setup.me.public_url, setup.ticket_key)
+        desk = Desk(
+            setup.me,
+            calls,
+            self._slots,
+            doors=parts.doors,
+            passes=passes,
+            directory=parts.directory,
+            journal=parts.journal,
+            recorder=self._recorder,
+            clock=clock,
+            log=parts.log,
+            metrics=parts.metrics,
+        )
+        redirects = Redirects(
+            setup.me,
+            calls,
+            self._slots,
+            passes=passes,
+            directory=parts.directory,
+            journal=parts.journal,
+            recorder=self._recorder,
+            clock=clock,
+            log=parts.log,
+        )
+        return Front(desk, redirects, passes=passes, carrier=self._carrier, log=parts.log)
 
     async def _keep_house(self) -> None:
         assert self._calls is not None

@@ -1,6 +1,6 @@
 """A slot for a call, on the first of its agent's models that has room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from trunkline.core.ids import Epoch
 from trunkline.core.slots import Full, ModelLimit, PodSlots, Reserved
@@ -16,19 +16,28 @@ class Rooms:
         self._slots = slots
         self._doors = doors
 
-    def reserve(self, asked: Asked, line: Line, epoch: Epoch, now: float) -> Reserved | Full:
-        """A slot, or why there is none; a call that has one keeps it, whatever the models say."""
+    def reserve(
+        self, asked: Asked, line: Line, epoch: Epoch, now: float, model: str | None = None
+    ) -> Reserved | Full:
+        """A slot, or why there is none; a call that has one keeps it, whatever the models say.
+
+        `model`, if the line has it, is the one that was found for the call elsewhere.
+        """
+        found = [limit for limit in line.models if limit.model == model]
         return self._slots.reserve(
             asked.call,
             epoch,
             now,
             direction=asked.direction,
             bounds=line.bounds,
-            models=self._with_tokens(line.models) if line.models else None,
+            models=found or self.models(line),
         )
 
-    def _with_tokens(self, models: Sequence[ModelLimit]) -> list[ModelLimit]:
-        return [limit for limit in models if self._has_tokens(limit.model)]
+    def models(self, line: Line) -> list[ModelLimit] | None:
+        """Those of the line's models that have tokens for one more call; None: none binds it."""
+        if not line.models:
+            return None
+        return [limit for limit in line.models if self._has_tokens(limit.model)]
 
     def _has_tokens(self, model: str) -> bool:
         door = self._doors.get(model)
