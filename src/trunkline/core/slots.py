@@ -61,6 +61,8 @@ class Bounds:
     tenant_calls_max: int | None = None
     outbound_calls_max: int | None = None
     """Of the tenant's calls, those placed."""
+    inbound_slots_kept: int = 0
+    """Slots of the whole fleet that no placed call takes; one pod's own ledger keeps none."""
 
 
 NOBODYS: Final = Bounds()
@@ -108,6 +110,12 @@ class FullReason(StrEnum):
     """The tenant has as many calls as it may have."""
     OUTBOUND_FULL = "outbound_full"
     """The tenant has as many placed calls as it may have."""
+    NO_POD = "no_pod"
+    """Only a fleet says this: no pod has said lately that it is there."""
+    INBOUND_KEPT = "inbound_kept"
+    """Only a fleet says this: what is free is kept for inbound calls."""
+    OLDER_HOLDERS = "older_holders"
+    """Only a fleet says this: what is free is for callers who have held for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ class Full:
     """No slot for this call. Of several reasons the widest: what must be mended first."""
 
     reason: FullReason
+    held_ms: int = 0
+    """How long the caller has been holding, by the fleet's clock; 0 where nobody counts it."""
 
 
 class Binding(StrEnum):

@@ -28,6 +28,9 @@ OVERFLOW_REASONS: Final = (
     "vertical_full",
     "tenant_full",
     "outbound_full",
+    "no_pod",
+    "inbound_kept",
+    "older_holders",
     "journal_away",
 )
 """`core.slots.FullReason`, and a journal that did not answer at a call's first webhook."""
