@@ -6,9 +6,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from trunkline.core.carrier import CarrierFact
+from trunkline.core.facts import Direction
+from trunkline.core.fleet_states import Beat, Claim, Fleet, Heard, Life, Placed, Target
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Aside, Entry, Head
 from trunkline.core.retention import Erased, Retention
+from trunkline.core.slots import INBOUND_HOLD_S, NOBODYS, Bounds, Full, ModelLimit
 
 
 class CallState(StrEnum):
@@ -57,13 +60,18 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The call goes on under `epoch`; a repetition within its window gets the same."""
+    """The call goes on under `epoch` on `life`; a repetition within its window gets the same.
+
+    `address` is where that pod is reached inside; empty where the fleet does not know it.
+    """
 
     epoch: Epoch
     head: Head
     opened_at_ms: int
     now_ms: int
     first: bool
+    life: Life
+    address: str = ""
 
 
 class ResumeRefused(StrEnum):
@@ -86,7 +94,9 @@ class Journal(Protocol):
     async def resume_call(
         self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
     ) -> Resumption | ResumeRefused:
-        """Compare-and-set from `epoch` to a higher one."""
+        """Compare-and-set from `epoch` to a higher one; if the fleet knows the pod, the call's
+        slot goes there in the same step, whatever the limits.
+        """
         ...
 
     async def append(
@@ -111,6 +121,56 @@ class Journal(Protocol):
 
     async def read(self, call: CallSid) -> list[Entry]:
         """Every entry of a call, in order; empty if there is none."""
+        ...
+
+
+class Slots(Protocol):
+    """The fleet's slots, as webhooks on any pod ask for them; the rules are `core.fleet`'s."""
+
+    async def reserve(
+        self,
+        call: CallSid,
+        hold_s: float = INBOUND_HOLD_S,
+        *,
+        direction: Direction = "inbound",
+        bounds: Bounds = NOBODYS,
+        models: Sequence[ModelLimit] | None = None,
+        exclude: Sequence[PodName] = (),
+        holding: bool = False,
+    ) -> Placed | Full:
+        """A slot on some pod, or why there is none; a call that has one gets the same again.
+
+        `exclude`: pods that did not answer. `holding`: without a slot, the caller holds.
+        """
+        ...
+
+    async def resume(
+        self, call: CallSid, epoch: Epoch, target: Target, claim: Claim
+    ) -> Resumption | ResumeRefused | Full:
+        """The journal's compare-and-set from `epoch`, and the call's slot moved with it.
+
+        `claim` counts where the call has no slot any more. Full: nothing has changed.
+        """
+        ...
+
+    async def release(self, call: CallSid, life: Life, epoch: Epoch) -> bool:
+        """The call is over there: whether its slot was there, under no later epoch; idempotent."""
+        ...
+
+
+class Roster(Protocol):
+    """Which pods there are, and what they hold, as they say it."""
+
+    async def beat(self, said: Beat) -> Heard:
+        """A pod lives, and holds these slots and no others: the ledger follows it."""
+        ...
+
+    async def leave(self, life: Life) -> None:
+        """The pod has ended: whatever it held is free."""
+        ...
+
+    async def look(self) -> Fleet:
+        """The fleet as it is."""
         ...
 
 

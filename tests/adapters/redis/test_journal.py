@@ -113,6 +113,6 @@ async def test_a_store_without_memory_refuses_whole_appends(client: Redis) -> No
 
 
 def test_the_twin_keeps_the_same_times() -> None:
-    """Lifetimes and windows are the same numbers in both."""
-    for name in ("JOURNAL_TTL_MS", "ENDED_TTL_MS", "RESUME_WINDOW_MS"):
+    """Lifetimes are the same numbers in both; windows are those of `resume`."""
+    for name in ("JOURNAL_TTL_MS", "ENDED_TTL_MS"):
         assert getattr(journal, name) == getattr(twin, name)

@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from trunkline.core.fleet import FleetSlots
+from trunkline.core.fleet_states import UNKNOWN_CLAIM, Claim, Life, Target
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head, after
+from trunkline.core.slots import Full
 from trunkline.errors import Behind, Fenced
 from trunkline.ports import (
     CallState,
@@ -47,12 +50,14 @@ class MemoryJournal:
     """`ports.Journal` in memory. `now_ms` is its "Redis time"."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
-        self._now_ms = now_ms
+        self.clock = now_ms
+        self.fleet = FleetSlots()
+        """What a store that holds both moves in one step with the journal."""
         self._calls: dict[CallSid, _Call] = {}
 
     async def open_call(self, call: CallSid, pod: PodName, incarnation: Incarnation) -> Opening:
         """Begin a call's journal, or say how it was begun."""
-        now_ms = self._now_ms()
+        now_ms = self.clock()
         held = self._find(call)
         first = held is None
         if held is None:
@@ -71,8 +76,16 @@ class MemoryJournal:
     async def resume_call(
         self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
     ) -> Resumption | ResumeRefused:
-        """Compare-and-set from `epoch` to a higher one."""
-        now_ms = self._now_ms()
+        """Compare-and-set from `epoch` to a higher one; the call's slot goes along."""
+        found = self.resume(call, epoch, Target(Life(pod, incarnation)), UNKNOWN_CLAIM)
+        assert not isinstance(found, Full), "a pod that is named is not asked for room"
+        return found
+
+    def resume(
+        self, call: CallSid, epoch: Epoch, target: Target, claim: Claim
+    ) -> Resumption | ResumeRefused | Full:
+        """The same to a pod that the fleet chooses, too: both halves are one step."""
+        now_ms = self.clock()
         held = self._find(call)
         if held is None:
             return ResumeRefused.UNKNOWN
@@ -80,12 +93,20 @@ class MemoryJournal:
             return ResumeRefused.ENDED
         first = epoch == held.epoch
         if first:
+            life = self.fleet.target(call, target, now_ms)
+            if isinstance(life, Full):
+                return life
             held.resumed_from, held.epoch = epoch, Epoch(max(epoch + 1, now_ms))
-            held.pod, held.incarnation, held.opened_at_ms = pod, incarnation, now_ms
+            held.pod, held.incarnation, held.opened_at_ms = life.pod, life.incarnation, now_ms
             held.expires_at_ms = now_ms + JOURNAL_TTL_MS
+            self.fleet.move(call, held.epoch, life, now_ms, claim)
         elif epoch != held.resumed_from or now_ms - held.opened_at_ms > RESUME_WINDOW_MS:
             return ResumeRefused.STALE
-        return Resumption(held.epoch, held.head, held.opened_at_ms, now_ms, first)
+        life = Life(held.pod, held.incarnation)
+        address = self.fleet.address_of(life)
+        return Resumption(
+            held.epoch, held.head, held.opened_at_ms, now_ms, first, life=life, address=address
+        )
 
     async def append(
         self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
@@ -119,7 +140,7 @@ class MemoryJournal:
                 raise Fenced("the call has ended")
         else:
             ended = any(entry.kind == "call_ended" for entry in entries)
-        now_ms = self._now_ms()
+        now_ms = self.clock()
         if held is None or takes:
             held = _Call(holder.epoch, holder.pod, holder.incarnation, now_ms, now_ms)
             self._calls[call] = held
@@ -132,7 +153,7 @@ class MemoryJournal:
         held = self._find(call)
         if held is not None and held.state is CallState.ENDED:
             held.logged = True
-            held.expires_at_ms = min(held.expires_at_ms, self._now_ms() + ENDED_TTL_MS)
+            held.expires_at_ms = min(held.expires_at_ms, self.clock() + ENDED_TTL_MS)
 
     async def read(self, call: CallSid) -> list[Entry]:
         """Every entry of a call, in order; empty if there is none."""
@@ -159,7 +180,7 @@ class MemoryJournal:
 
     def _find(self, call: CallSid) -> _Call | None:
         held = self._calls.get(call)
-        if held is not None and held.expires_at_ms <= self._now_ms():
+        if held is not None and held.expires_at_ms <= self.clock():
             del self._calls[call]
             return None
         return held

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from trunkline.adapters.redis.connect import store_errors
-from trunkline.adapters.redis.journal import script
 from trunkline.adapters.redis.keys import call_key, facts_key
+from trunkline.adapters.redis.scripts import script
 from trunkline.core.ids import CallSid
 
 

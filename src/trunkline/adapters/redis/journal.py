@@ -1,18 +1,20 @@
 """The journal in Redis: each step is one fenced script."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 from trunkline.adapters.redis.connect import store_errors
 from trunkline.adapters.redis.keys import CALL_PREFIX, call_key, facts_key
+from trunkline.adapters.redis.resume import JOURNAL_TTL_MS, Resuming
+from trunkline.adapters.redis.scripts import NowMs, script, told
 from trunkline.adapters.redis.together import Together
+from trunkline.core.fleet_states import UNKNOWN_CLAIM, Life, Target
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import GENESIS, Entry, Head
+from trunkline.core.slots import Full
 from trunkline.errors import Behind, Fenced, StoreError
 from trunkline.ports import (
     CallState,
@@ -23,14 +25,8 @@ from trunkline.ports import (
     Resumption,
 )
 
-JOURNAL_TTL_MS: Final = 24 * 3600 * 1000
-"""How long a live call's journal outlives its last fact: longer than any call may last."""
-
 ENDED_TTL_MS: Final = 2 * 3600 * 1000
 """How long the journal of an ended and logged call stays, so that late resumes find its end."""
-
-RESUME_WINDOW_MS: Final = 15_000
-"""How long a repeated resume gets the same answer."""
 
 APPEND_ENTRIES_MAX: Final = 200
 """Entries in one script: a longer append goes in pieces, so that no script blocks the store."""
@@ -46,12 +42,16 @@ FENCED: Final = {
 
 
 class RedisJournal:
-    """`ports.Journal` and `ports.JournalIndex` in Valkey or Redis."""
+    """`ports.Journal` and `ports.JournalIndex` in Valkey or Redis.
 
-    def __init__(self, client: Redis) -> None:
+    `now_ms` is for tests that let time pass without waiting; else it is the store's.
+    """
+
+    def __init__(self, client: Redis, now_ms: NowMs | None = None) -> None:
         self._client = client
+        self._now_ms = now_ms
         self._open = script(client, "open_call")
-        self._resume = script(client, "resume_call")
+        self._resume = Resuming(client, now_ms)
         self._append = Together(client, script(client, "append_facts"))
         self._forget = script(client, "forget_call")
 
@@ -59,7 +59,8 @@ class RedisJournal:
         """Begin a call's journal, or say how it was begun; its epoch is Redis time in ms."""
         async with store_errors():
             first, *found = await self._open(
-                keys=[call_key(call)], args=[pod, incarnation, JOURNAL_TTL_MS, GENESIS]
+                keys=[call_key(call)],
+                args=[pod, incarnation, JOURNAL_TTL_MS, GENESIS, told(self._now_ms)],
             )
         epoch, held_by, life, state, opened_at_ms, now_ms = (field.decode() for field in found)
         return Opening(
@@ -75,22 +76,13 @@ class RedisJournal:
     async def resume_call(
         self, call: CallSid, epoch: Epoch, pod: PodName, incarnation: Incarnation
     ) -> Resumption | ResumeRefused:
-        """Compare-and-set from `epoch` to a higher one, never below Redis time in ms."""
-        async with store_errors():
-            answer, *found = await self._resume(
-                keys=[call_key(call), facts_key(call)],
-                args=[epoch, pod, incarnation, JOURNAL_TTL_MS, RESUME_WINDOW_MS],
-            )
-        if answer not in {b"resumed", b"repeated"}:
-            return ResumeRefused(answer.decode())
-        given, seq, head, opened_at_ms, now_ms = (field.decode() for field in found)
-        return Resumption(
-            epoch=Epoch(int(given)),
-            head=Head(int(seq), head),
-            opened_at_ms=int(opened_at_ms),
-            now_ms=int(now_ms),
-            first=answer == b"resumed",
-        )
+        """Compare-and-set from `epoch` to a higher one, never below Redis time in ms.
+
+        The call's slot goes to the pod in the same script, if the fleet knows it.
+        """
+        found = await self._resume.run(call, epoch, Target(Life(pod, incarnation)), UNKNOWN_CLAIM)
+        assert not isinstance(found, Full), "a pod that is named is not asked for room"
+        return found
 
     async def append(
         self, call: CallSid, holder: Holder, head: Head, entries: Sequence[Entry]
@@ -158,8 +150,3 @@ class RedisJournal:
                 call = CallSid(key.decode().removeprefix(CALL_PREFIX))
                 found.append(HeldCall(call, holder, CallState(state), logged=row[4] is not None))
         return int(following), found
-
-
-def script(client: Redis, name: str) -> AsyncScript:
-    """A script from its file: called by its hash, sent whole where the store has forgotten it."""
-    return client.register_script(Path(__file__).with_name(f"{name}.lua").read_text())

@@ -1,8 +1,9 @@
 -- Begin a call's journal, or say how it was begun.
--- KEYS: call.  ARGV: pod, incarnation, ttl_ms, genesis.
+-- KEYS: call.  ARGV: pod, incarnation, ttl_ms, genesis, the time ('' for the store's; only tests give another).
 -- Answers {first, epoch, pod, incarnation, state, opened_at_ms, now_ms}.
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+if ARGV[5] ~= '' then now = ARGV[5] end
 local first = 0
 if redis.call('EXISTS', KEYS[1]) == 0 then
   first = 1
