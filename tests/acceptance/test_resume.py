@@ -82,6 +82,7 @@ async def test_streams_that_break_in_the_midst_of_a_reply(
             assert len(set(epochs)) == len(resumed) + 1
     (reset,) = broken["reset"].of(CallResumed)
     assert reset.cause == "dropped"
+    assert reset.gap_ms is not None
     assert 300 <= reset.gap_ms < 2_000
     assert len(broken["reset twice"].of(CallResumed)) == 2
     assert broken["garbage"].report.streams[0].close_code == 1008

@@ -275,12 +275,14 @@ class Watch:
     known: set[str] = field(default_factory=set)
     received: Counter[str] = field(default_factory=Counter)
     recorded: Counter[str] = field(default_factory=Counter)
+    heard_ms: Counter[str] = field(default_factory=Counter)
     heard_callers: Counter[str] = field(default_factory=Counter)
     ran: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
     settings_hold: bool = False
     sid: str | None = None
     ended: EndCall | None = None
+    journal: list[tuple[float, facts.Fact]] = field(default_factory=list)
 
     def feed(self, event: Event) -> list[Action]:
         """One event, now."""
@@ -363,6 +365,7 @@ class Watch:
                     assert message.stream_sid == self.sid
                     assert self.call.line is Line.UP or self.call.phase is Phase.ENDED
                 case Record(fact=fact):
+                    self.journal.append((self.now, fact))
                     self._check_fact(fact)
                 case RunTool(call_id=call_id):
                     self.ran[call_id] += 1
@@ -398,6 +401,12 @@ class Watch:
                 assert self.recorded[fact.item_id] == 1, "an item recorded twice"
                 assert 0 <= fact.heard_ms <= fact.audio_ms <= self.received[fact.item_id] // 8
                 assert fact.text.startswith(fact.heard_text)
+                assert fact.heard_ms >= self.heard_ms[fact.item_id]
+            case facts.AgentHeard():
+                assert not self.recorded[fact.item_id], "an item that was recorded is heard again"
+                assert self.heard_ms[fact.item_id] < fact.heard_ms <= fact.audio_ms
+                assert fact.audio_ms <= self.received[fact.item_id] // 8
+                self.heard_ms[fact.item_id] = fact.heard_ms
             case facts.CallerSaid():
                 self.heard_callers[fact.item_id] += 1
                 assert self.heard_callers[fact.item_id] == 1

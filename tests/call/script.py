@@ -108,6 +108,8 @@ class Script:
     lines: list[str] = field(default_factory=list)
     wanted: list[Expected] = field(default_factory=list)
     got: list[Action] = field(default_factory=list)
+    journal: list[tuple[float, Fact]] = field(default_factory=list)
+    """Every fact that was recorded, and when."""
 
     open: ClassVar[list["Script"]] = []
     """The scripts of the present test: a fixture checks each at its end."""
@@ -119,7 +121,7 @@ class Script:
         """The next event, now."""
         self.check()
         self.lines.append(f"{self.now:8.2f} >> {event}")
-        self.got += listed(self.call.receive(event, self.now))
+        self._take(listed(self.call.receive(event, self.now)))
         return self
 
     def __lshift__(self, wanted: Expected) -> Self:
@@ -135,9 +137,13 @@ class Script:
         while (deadline := self.call.deadline()) is not None and deadline <= until:
             assert deadline >= self.now, f"{self.story()}\na deadline in the past"
             self.now = deadline
-            self.got += self.call.tick(self.now)
+            self._take(self.call.tick(self.now))
         self.now = until
         return self
+
+    def _take(self, actions: list[Action]) -> None:
+        self.got += actions
+        self.journal += [(self.now, a.fact) for a in actions if isinstance(a, Record)]
 
     def check(self) -> None:
         """Everything that came was wanted, and everything wanted came."""

@@ -39,6 +39,7 @@ def test_the_longest_call_ends_with_a_goodbye() -> None:
     """The model is told to say it; what the caller says now no longer counts."""
     script = talking(plan(limits=Limits(call_s_max=10.0)))
     script.wait(10.0) << Note(NoteName.PHASE, "closing")
+    script << facts.EndOrdered(Outcome.TIMED_OUT, "call_s_max")
     script << client.CreateResponse(TIME_IS_UP, "response_1")
     script >> media("abcd")
     script >> speaks()
@@ -55,7 +56,7 @@ def test_the_longest_call_ends_a_caller_who_speaks_and_speaks() -> None:
     script = talking(plan(limits=Limits(call_s_max=10.0)))
     script.wait(9.0)
     script >> speaks()
-    script.wait(1.0) << client.CreateResponse(TIME_IS_UP, "response_1")
+    script.wait(1.0) << facts.EndOrdered << client.CreateResponse(TIME_IS_UP, "response_1")
 
 
 def test_the_goodbye_of_the_longest_call_waits_for_the_answer_under_way() -> None:
@@ -63,7 +64,7 @@ def test_the_goodbye_of_the_longest_call_waits_for_the_answer_under_way() -> Non
     script = talking(plan(limits=Limits(call_s_max=10.0, goodbye_s_max=8.0)))
     script.wait(9.0)
     answering(script, ms=500)
-    script.wait(1.0)
+    script.wait(1.0) << facts.EndOrdered
     script >> done("r1") << client.CreateResponse(TIME_IS_UP, "response_1")
     script.wait(7.9)
     script.wait(0.1) << facts.AgentSaid << facts.CallEnded << EndCall

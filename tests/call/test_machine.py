@@ -143,7 +143,7 @@ def handoff_and_goodbye(script: Script) -> None:
     script >> delta("r5", "i5", audio(500)) << sent(audio(500)) << marked("m4")
     script >> words("r5", "i5", "Goodbye.")
     script >> calls("r5", "c3", "end_call") << facts.ToolCalled << facts.ToolFinished
-    script << client.CreateItem
+    script << client.CreateItem << facts.EndOrdered
     script >> done("r5", tokens=(10, 5)) << MeterUse
     script.wait(0.5)
     script >> echo("m4") << facts.AgentSaid("i5", "clinic", "Goodbye.", "Goodbye.", 500, 500)

@@ -150,6 +150,7 @@ def test_a_lost_stream_comes_back() -> None:
     script >> delta("r1", "i1", audio(400)) << sent(audio(400)) << marked("m1")
     script.pass_over(0.5)
     script >> StreamLost("reset") << facts.StreamLost(SID, "reset")
+    script << facts.AgentHeard("i1", "desk", "One two three four", 800, 500)
     assert script.call.line is Line.LOST
     script >> delta("r1", "i1", audio(80))
     script >> item_done("r1", "i1")
@@ -276,7 +277,7 @@ def test_a_webhook_obeyed_twice_stops_a_stream_and_starts_another() -> None:
     script = answering(talking(), ms=400)
     script >> StreamPromised()
     script.pass_over(0.1)
-    script >> stop()
+    script >> stop() << facts.AgentHeard("i1", "desk", "One two three four", 400, 100)
     script >> StreamLost("closed")
     script.wait(1.9)
     script >> StreamStarted(NEXT_SID) << facts.StreamLost(SID, "stop")

@@ -325,6 +325,7 @@ def test_the_agent_ends_the_call_after_its_goodbye() -> None:
     script >> calls("r1", "c1", "end_call", '{"reason": "done"}') << facts.ToolCalled
     script << facts.ToolFinished("c1", "end_call", ok=True, output=wording.ENDING, took_ms=0)
     script << output("c1", wording.ENDING) << Note(NoteName.PHASE, "closing")
+    script << facts.EndOrdered(Outcome.AGENT_ENDED, "end_call")
     script >> media("abcd") << client.AppendAudio("abcd")
     script >> done("r1")
     script.wait(0.4)
@@ -357,7 +358,7 @@ def test_a_caller_who_speaks_into_the_goodbye_is_heard(event: server.SpeechStart
     """The call goes on, as the tool's output has told the model."""
     script = answering(with_tools(limits=Limits(goodbye_s_max=1.0)), ms=400)
     script.see(calls("r1", "c1", "end_call"), done("r1"))
-    script >> event << Note(NoteName.PHASE, "talking") << SendClear(SID)
+    script >> event << Note(NoteName.PHASE, "talking") << facts.EndTakenBack() << SendClear(SID)
     script << client.DeleteItem("i1") << facts.BargedIn << facts.AgentSaid
     assert script.call.phase is Phase.TALKING
     script.pass_over(1.5)
@@ -446,7 +447,7 @@ def test_an_order_to_end_that_comes_after_its_response() -> None:
     script = with_tools()
     script.see(done("r1"))
     script >> calls("r1", "c1", "end_call") << facts.ToolCalled << facts.ToolFinished
-    script << client.CreateItem << client.CreateResponse
+    script << client.CreateItem << facts.EndOrdered << client.CreateResponse
 
 
 # transfer_call
@@ -460,6 +461,7 @@ def test_a_transfer_is_made_after_its_announcement() -> None:
         "c1", "transfer_call", ok=True, output=wording.TRANSFERRING, took_ms=0
     )
     script << output("c1", wording.TRANSFERRING)
+    script << facts.EndOrdered(Outcome.TRANSFERRED, "sales", "+15550100001")
     script >> done("r1")
     script >> media("abcd")
     script >> speaks()

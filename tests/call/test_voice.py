@@ -6,8 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from call.script import SID, audio, marked, sent
+from call.script import (
+    SID,
+    audio,
+    created,
+    delta,
+    done,
+    echo,
+    item_done,
+    marked,
+    sent,
+    talking,
+    words,
+)
 from trunkline.call.actions import Action, Note, NoteName, Record, ToCaller, ToModel
+from trunkline.call.events import StreamLost
 from trunkline.call.playout import MARKS_MAX, RETAINED_CHUNKS_MAX, SEGMENTS_MAX
 from trunkline.call.voice import (
     CLOSED_ITEMS_MAX,
@@ -15,10 +28,11 @@ from trunkline.call.voice import (
     TEXT_CHARS_MAX,
     Voice,
     heard_part,
+    sure_part,
 )
 from trunkline.core import facts
 from trunkline.wire import twilio
-from trunkline.wire.realtime import client
+from trunkline.wire.realtime import client, server
 
 
 def voice() -> Voice:
@@ -173,3 +187,37 @@ def test_a_long_stretch_is_sent_in_pieces_that_a_carrier_takes() -> None:
     assert all(len(twilio.encode(each)) <= twilio.MESSAGE_BYTES_MAX for each in media)
     pieces = b"".join(base64.b64decode(each.media.payload, validate=True) for each in media)
     assert pieces == base64.b64decode(whole)
+
+
+@pytest.mark.parametrize(
+    ("growing", "sure"),
+    [
+        ("", ""),
+        ("Goo", ""),
+        ("Good morn", "Good"),
+        ("Good morning ", "Good morning"),
+        ("Your card is 4111 1111 11", "Your card is"),
+        ("Your card is 4111 1111 1111 1111, yes? A", "Your card is 4111 1111 1111 1111, yes?"),
+    ],
+)
+def test_words_that_still_grow_are_sure_up_to_the_last(growing: str, sure: str) -> None:
+    """A number that is not whole yet could not be told from one that must not be kept."""
+    assert sure_part(growing) == sure
+
+
+def test_how_far_an_item_was_heard_is_written_down_every_second() -> None:
+    """Its words come with the first fact, and again only when there are more of them."""
+    script = talking()
+    script.see(created("r1"), *(delta("r1", "i1", audio(500)) for _ in range(6)))
+    script.see(server.TranscriptDelta("r1", "i1", "One two thr"))
+    script.wait(0.5)
+    script >> echo("m1")
+    script.wait(0.5)
+    script >> echo("m2") << facts.AgentHeard("i1", "desk", "One two", 3000, 1000)
+    script.see(words("r1", "i1", "One two three."), item_done("r1", "i1"), done("r1"))
+    script.wait(1.0)
+    script >> echo("m3")
+    script >> echo("m4") << facts.AgentHeard("i1", "desk", "One two three.", 3000, 2000)
+    script.wait(0.9)
+    script >> StreamLost("reset") << facts.StreamLost
+    script << facts.AgentHeard("i1", "desk", "", 3000, 2900)

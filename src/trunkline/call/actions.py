@@ -117,6 +117,9 @@ class NoteName(StrEnum):
     """Audio towards `detail` (`caller`, `model`) that was dropped, in frames of 20 ms."""
     GAP = "gap"
     """Seconds from a lost stream to the next."""
+    TAKEN_OVER = "taken_over"
+    """The call comes from another pod; `detail` says why. Nobody knows how long the caller heard
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True)

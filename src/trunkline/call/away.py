@@ -36,14 +36,17 @@ def hopeless(s: State, reason: str) -> None:
     """Every model was asked in vain: the caller need not wait any longer to be told."""
     if s.away is not None:
         s.away.cause = reason
-        if not s.away.said:
+        if s.due is not None:
+            endings.finish(s)  # Its last words can't be said.
+        elif not s.away.said:
             s.timers.set(Timer.SCRIPT, s.now)
 
 
 def tell(s: State) -> None:
     """Play the fallback script, once; after it fillers keep the line alive (`owed`)."""
     away = s.away
-    if away is None or away.said or s.line is not Line.UP or s.closing is not None:
+    ending = s.closing is not None or s.due is not None
+    if away is None or away.said or s.line is not Line.UP or ending:
         return  # A line that comes back is told then; a goodbye stays as it is.
     away.said = True
     script = s.agent.fallback

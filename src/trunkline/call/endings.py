@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from trunkline.call import wording
+from trunkline.call import takeover, wording
 from trunkline.call.actions import CancelTool, EndCall
 from trunkline.call.phases import Phase
 from trunkline.call.state import Closing, State
@@ -14,10 +14,14 @@ from trunkline.core.facts import Outcome
 def close(s: State, closing: Closing) -> None:
     """Let the last words be said; the call ends when they were played, or at their limit.
 
-    What the agent has queued is played before them. Nothing else is asked of the model.
+    What the agent has queued is played before them. Nothing else is asked of the model. `s.due`,
+    if there is one, was ordered by another pod, and stands in the journal.
     """
     s.closing = closing
     s.to(Phase.CLOSING)
+    if s.due is None:
+        s.record(facts.EndOrdered(closing.outcome, closing.reason, closing.number))
+    s.due = None
     s.responses.drop_wish()
     s.timers.set(Timer.GOODBYE, s.now + s.plan.limits.goodbye_s_max)
     if not closing.cancelable:
@@ -28,6 +32,7 @@ def reopen(s: State) -> None:
     """The caller spoke into a goodbye: the call goes on."""
     s.closing = None
     s.to(Phase.TALKING)
+    s.record(facts.EndTakenBack())
     s.responses.drop_wish()
     s.timers.cancel(Timer.GOODBYE)
 
@@ -35,6 +40,9 @@ def reopen(s: State) -> None:
 def time_is_up(s: State) -> None:
     """The call has reached its longest duration."""
     outcome, reason = Outcome.TIMED_OUT, "call_s_max"
+    if s.due is not None:
+        finish(s)
+        return
     if s.phase is Phase.TALKING:
         close(s, Closing(outcome, reason, wording.TIME_IS_UP))
         s.responses.want(wording.TIME_IS_UP, must=True)
@@ -53,7 +61,7 @@ def make_final(s: State) -> None:
 
 def finish(s: State) -> None:
     """The last words were played, or cut at their limit: end as was decided."""
-    closing = s.closing
+    closing = s.closing or s.due
     assert closing is not None
     s.do(*s.voice.close_all(s.now))
     if closing.outcome is Outcome.TRANSFERRED:
@@ -63,7 +71,7 @@ def finish(s: State) -> None:
 
 def fail(s: State, reason: str) -> None:
     """The conversation can't go on. A call that was closing anyway ends as it was decided."""
-    if s.closing is not None:
+    if s.closing is not None or s.due is not None:
         finish(s)
     else:
         end(s, Outcome.FAILED, reason)
@@ -71,6 +79,7 @@ def fail(s: State, reason: str) -> None:
 
 def end(s: State, outcome: Outcome, reason: str) -> None:
     """The call is over: write down what was under way, then the end."""
+    takeover.close_past(s, goes_on=False)
     if s.digits:
         s.record(facts.DigitsPressed(s.digits))
     s.do(*s.voice.close_all(s.now))

@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from trunkline.call import away, endings, owed, rollover, sessions, streams, tooling, turns
+from trunkline.call import (
+    away,
+    endings,
+    owed,
+    rollover,
+    sessions,
+    streams,
+    takeover,
+    tooling,
+    turns,
+)
 from trunkline.call.actions import Action, ToModel
 from trunkline.call.events import (
     CallerHungUp,
@@ -28,6 +38,7 @@ from trunkline.call.events import (
 from trunkline.call.phases import Line, Phase
 from trunkline.call.plan import CallPlan
 from trunkline.call.settle import idle, settle, stalled
+from trunkline.call.so_far import Takeover
 from trunkline.call.state import State
 from trunkline.call.timers import Timer
 from trunkline.wire import twilio
@@ -35,7 +46,7 @@ from trunkline.wire.realtime import client, server
 
 
 class Call:
-    """One call, from its first stream to its end.
+    """One call, from its first stream to its end; or from where another pod left it.
 
     Feed it every event with the time it came (seconds, any monotonic clock), do what it says in
     that order, and call `tick` when `deadline` has come. It never raises for what a peer does.
@@ -44,10 +55,13 @@ class Call:
 
     __slots__ = ("_state",)
 
-    def __init__(self, plan: CallPlan) -> None:
+    def __init__(self, plan: CallPlan, taken_over: Takeover | None = None) -> None:
         assert plan.first_agent in plan.agents
         assert all(agent.handoffs <= plan.agents.keys() for agent in plan.agents.values())
-        self._state = State(plan, plan.agents[plan.first_agent])
+        if taken_over is None:
+            self._state = State(plan, plan.agents[plan.first_agent])
+        else:
+            self._state = takeover.state_of(plan, taken_over)
 
     @property
     def phase(self) -> Phase:

@@ -27,6 +27,8 @@ class Tool:
     name: str
     kind: ToolKind
     filler_after_ms: int | None = 1500
+    idempotent: bool = False
+    """It knows a repetition by its key: it is asked again if its pod dies while it runs."""
 
 
 @dataclass(frozen=True, slots=True)

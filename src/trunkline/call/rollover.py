@@ -104,11 +104,18 @@ def go_on(s: State) -> None:
     running, saying = s.tools.detached, s.voice.saying()
     for item in s.history.seed(s.item_id, running=running, saying=saying, note=note):
         s.create_item(item)
+    if s.due is not None:
+        s.debt = False
+        order = s.due.order
+        endings.close(s, s.due)
+        s.responses.want(order, must=True)
+        s.responses.hold(s.now + LISTEN_FIRST_S)
+        return
     if not s.debt:
         away.back(s)
         return
     s.debt = False
-    order = wording.GO_ON_AFTER_LOSS
+    order = wording.GO_ON_AFTER_BREAK if s.interrupted else wording.GO_ON_AFTER_LOSS
     if s.away is not None and s.away.said:
         order = f"{order} {wording.APOLOGISE}"
     s.responses.want(order)

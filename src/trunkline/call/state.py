@@ -13,6 +13,7 @@ from trunkline.call.phases import LINE_NEXT, NEXT, Line, Phase
 from trunkline.call.plan import Agent, CallPlan
 from trunkline.call.recent import Recent
 from trunkline.call.responses import Responses
+from trunkline.call.so_far import Takeover
 from trunkline.call.timers import Timers
 from trunkline.call.tools import Tools
 from trunkline.call.voice import Voice
@@ -85,6 +86,13 @@ class State:
     agent: Agent
     now: float = 0.0
     out: list[Action] = field(default_factory=list)
+
+    takeover: Takeover | None = None
+    """The call comes from another pod, and its stream has not started here yet."""
+    due: Closing | None = None
+    """The other pod's call was about to end so: the next session says the last words."""
+    interrupted: bool = False
+    """The line was interrupted with the other pod, and nothing was answered since."""
 
     phase: Phase = Phase.EXPECTED
     line: Line = Line.ABSENT

@@ -2,11 +2,12 @@
 
 from typing import Final, assert_never
 
-from trunkline.call import away, endings, owed, wording
+from trunkline.call import away, endings, owed, takeover, wording
 from trunkline.call.actions import NoteName, OpenModel, ToModel
 from trunkline.call.events import StreamStarted
 from trunkline.call.phases import Line, Phase
-from trunkline.call.state import Owed, State
+from trunkline.call.so_far import Takeover
+from trunkline.call.state import Closing, Owed, State
 from trunkline.call.timers import Timer
 from trunkline.call.turns import interrupt, stop_response
 from trunkline.core import facts
@@ -57,17 +58,45 @@ def started(s: State, event: StreamStarted) -> None:
             s.record(facts.StreamLost(s.lost_sid, STOPPED))
     s.to_line(Line.UP)
     s.sequence = 0
+    taken_over = takeover.close_past(s, goes_on=True)
     s.record(facts.StreamOpened(event.stream_sid))
-    if first:
-        s.voice.playout.stream_sid = event.stream_sid
-        s.to(Phase.OPENING)
-        s.timers.set(Timer.LONGEST_CALL, s.now + s.plan.limits.call_s_max)
-        if s.agent.greeting:
-            owed.owe(s, Owed.ANSWER, s.now)
-        away.gone(s, NO_SESSION)
-        s.do(OpenModel())
-    else:
+    if not first:
         _resume(s, event)
+        return
+    s.voice.playout.stream_sid = event.stream_sid
+    s.to(Phase.OPENING)
+    if taken_over is not None:
+        _take_over(s, taken_over)
+        return
+    s.timers.set(Timer.LONGEST_CALL, s.now + s.plan.limits.call_s_max)
+    if s.agent.greeting:
+        owed.owe(s, Owed.ANSWER, s.now)
+    away.gone(s, NO_SESSION)
+    s.do(OpenModel())
+
+
+def _take_over(s: State, taken_over: Takeover) -> None:
+    """Go on with another pod's call: to its end, if that had come; else with a new session."""
+    resumed, transfer = taken_over.resumed, taken_over.so_far.transfer
+    s.record(resumed)
+    if resumed.gap_ms is None:
+        s.note(NoteName.TAKEN_OVER, resumed.cause)
+    else:
+        s.note(NoteName.GAP, resumed.cause, resumed.gap_ms / 1000)
+    if transfer is not None:
+        # Nobody obeyed the order: the pod that gave it is gone.
+        s.due = Closing(Outcome.TRANSFERRED, transfer.target, "", number=transfer.number)
+        endings.finish(s)
+        return
+    limits = s.plan.limits
+    # Nobody is cut off because the longest call was over while nobody carried it.
+    left_s = max(limits.call_s_max - taken_over.age_s, limits.goodbye_s_max)
+    s.timers.set(Timer.LONGEST_CALL, s.now + left_s)
+    if s.due is not None:
+        s.timers.set(Timer.GOODBYE, s.now + limits.goodbye_s_max)
+    away.gone(s, resumed.cause)
+    owed.owe(s, Owed.RESUME, s.now - takeover.WAITED_S)
+    s.do(OpenModel())
 
 
 def _resume(s: State, event: StreamStarted) -> None:
@@ -104,6 +133,7 @@ def lost(s: State, reason: str) -> None:
         s.record(facts.StreamLost(sid, reason))
     s.lost_at, s.lost_reason, s.lost_sid = s.now, reason, sid
     s.voice.playout.lose(s.now)
+    s.do(*s.voice.heard_so_far(s.now, every_ms=1))
     s.speaking = False  # Its end would be in frames that do not come.
     s.timers.cancel(Timer.SPEECH)
     owed.pay(s)  # Nothing can be heard; the next stream owes anew.
@@ -211,7 +241,7 @@ def _mark_echoed(s: State, name: str) -> None:
     if not playout.echoed(name, s.now):
         s.unexpected("foreign_mark")
         return
-    s.do(*s.voice.record_played(s.now))
+    s.do(*s.voice.record_played(s.now), *s.voice.heard_so_far(s.now))
     if playout.drained:
         s.timers.cancel(Timer.IDLE)  # Silence is counted from here.
 

@@ -121,7 +121,7 @@ def response_done(s: State, response: server.Response) -> None:
         _failed_response(s, _cause(response))
         return
     if response.status == "completed":
-        s.losses, s.answered = 0, True
+        s.losses, s.answered, s.interrupted = 0, True, False
         if s.away is not None:
             away.back(s)
     s.responses.over(completed=response.status == "completed")

@@ -2,7 +2,8 @@
 
 An item is recorded once: when it was played to its end, when the caller broke in, or at the end
 of the call. Until then its words and its account in the playout are kept; after that only its
-name, so that what comes late for it is known and dropped.
+name, so that what comes late for it is known and dropped. While it is played it is written down
+every second how far: if the pod dies, another one knows.
 """
 
 from dataclasses import dataclass, field
@@ -28,6 +29,10 @@ CLOSED_ITEMS_MAX: Final = 256
 TEXT_CHARS_MAX: Final = 16_384
 """An item's words (about twenty minutes of speech); the rest is not kept."""
 
+HEARD_EVERY_MS: Final = 1000
+"""So much of an item is heard between two facts that say how far it was heard. A pod that is killed
+takes so much with it, and the half second to the next mark: the agent then says it again."""
+
 UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0xD7AF))
 """Code points of scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, and the
 Chinese, Japanese and Korean blocks. A text in them is cut anywhere."""
@@ -43,6 +48,16 @@ def heard_part(text: str, heard_ms: int, audio_ms: int) -> str:
     while 0 < end < len(text) and _in_one_word(text[end - 1], text[end]):
         end -= 1
     return text[:end].rstrip()
+
+
+def sure_part(text: str) -> str:
+    """Of words that still grow: what nothing can change. A word at the end may become another, and
+    a number may be the beginning of one that must not be kept.
+    """
+    words = text.split(" ")[:-1]
+    while words and any(char.isdecimal() for char in words[-1]):
+        words.pop()
+    return " ".join(words)
 
 
 def _in_one_word(before: str, after: str) -> bool:
@@ -65,6 +80,9 @@ class _Item:
     text: str = ""
     deltas: list[str] = field(default_factory=list)
     chars: int = 0
+    told_text: str = ""
+    told_ms: int = 0
+    """What the journal has of its words, and of how far it was heard."""
 
     def words(self) -> str:
         return self.text or "".join(self.deltas)
@@ -156,6 +174,23 @@ class Voice:
         ]
         return [record for item_id in played for record in self._close(item_id, now)]
 
+    def heard_so_far(self, now: float, every_ms: int = HEARD_EVERY_MS) -> list[Action]:
+        """Write down how far the items that are being played were heard, if that is news."""
+        records: list[Action] = []
+        for item_id, item in self._items.items():
+            heard = self.playout.heard(item_id, now)
+            if heard.heard_ms - item.told_ms < every_ms:
+                continue
+            item.told_ms = heard.heard_ms
+            text = item.text or sure_part("".join(item.deltas))
+            news, item.told_text = "" if text == item.told_text else text, text
+            records.append(
+                Record(
+                    facts.AgentHeard(item_id, item.agent, news, heard.received_ms, heard.heard_ms)
+                )
+            )
+        return records
+
     def close_all(self, now: float) -> list[Action]:
         """Record every item as far as it was heard: the call ends."""
         return [record for item_id in list(self._items) for record in self._close(item_id, now)]
@@ -205,6 +240,10 @@ class Voice:
         begun = [item_id for item_id in self._items if self.playout.heard(item_id, now).received_ms]
         records = [record for item_id in begun for record in self._close(item_id, now)]
         return self.playout.clear(now) + records
+
+    def know(self, item_id: str) -> None:
+        """An item of another pod's was recorded: nothing that is late for it is new."""
+        self._closed.add(item_id)
 
     def saying(self) -> list[str]:
         """The words of items that are still being played."""

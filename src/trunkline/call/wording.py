@@ -29,10 +29,17 @@ GO_ON_AFTER_LOSS: Final = (
     "above, and its last words may be missing. In the language of this call, go on: answer what "
     "the caller said last, or ask them to say it again if you do not know it. Do not greet again."
 )
+GO_ON_AFTER_BREAK: Final = (
+    "The phone line was interrupted for a few seconds: the caller heard nothing, and what they "
+    "said meanwhile is lost. The conversation so far is above, your own words as far as they were "
+    "heard. In the language of this call, go on from there: answer what the caller said last, or "
+    "ask them to say it again if you do not know it. Do not greet again."
+)
 APOLOGISE: Final = (
     "The caller has just heard a recorded notice about a technical problem: apologise briefly."
 )
 SEEDED: Final = "[The phone call above is still going on. Do not greet again.]"
+LINE_BROKE: Final = "[Here the phone line was interrupted for a few seconds; the call goes on.]"
 LEFT_OUT: Final = "[The beginning of this phone call is left out here.]"
 STILL_RUNNING: Final = "Still running: the result will follow."
 OUTCOME_UNKNOWN: Final = (

@@ -237,6 +237,12 @@ class Tool(Part):
     filler_after_ms: Annotated[int, Field(ge=100, le=30_000)] | None = Field(
         1500, description="With no result by then a filler is played; null: never."
     )
+    idempotent: bool = Field(
+        False,
+        description="It knows a repetition by its Idempotency-Key (in Python: by the key of "
+        "`CURRENT_RUN`): if the pod dies while it runs, another asks it again. Else the model is "
+        "told that its outcome is unknown.",
+    )
 
 
 class HttpTool(Tool):

@@ -62,11 +62,37 @@ class StreamLost(msgspec.Struct, frozen=True, tag_field="kind", tag="stream_lost
     reason: str
 
 
-class CallResumed(msgspec.Struct, frozen=True, tag_field="kind", tag="call_resumed"):
-    """A new stream came for a live session. `gap_ms` from loss to the new `start`."""
+class ResumeCause(StrEnum):
+    """Why another pod goes on with a call."""
+
+    POD_LOST = "pod_lost"
+    """The pod that carried it is gone, or does not answer."""
+    STREAM_LOST = "stream_lost"
+    """Its stream broke, and it could not come back to the pod that carried it."""
+    MIGRATED = "migrated"
+    """The pod that carried it drains: it was moved at a moment of our choice."""
+
+
+class CallResumed(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="call_resumed"
+):
+    """The call goes on with a new stream. `gap_ms` from the loss to its `start`; None: not known.
+
+    With the session that it had, on the same pod, `cause` is what broke the last stream. Taken over
+    by another pod (or another life of the same) it has a new session: `cause` is a `ResumeCause`,
+    and `from_pod`, `to_pod` and `epoch` say whose it was, whose it is, and since which epoch.
+    """
 
     cause: str
-    gap_ms: int
+    gap_ms: int | None
+    from_pod: str = ""
+    to_pod: str = ""
+    epoch: int = 0
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another pod goes on."""
+        return bool(self.to_pod)
 
 
 class SessionOpened(msgspec.Struct, frozen=True, tag_field="kind", tag="session_opened"):
@@ -118,6 +144,21 @@ class AgentSaid(msgspec.Struct, frozen=True, tag_field="kind", tag="agent_said")
     heard_ms: int
 
 
+class AgentHeard(msgspec.Struct, frozen=True, tag_field="kind", tag="agent_heard"):
+    """How far an item was heard that is still being played: what is known if its pod dies.
+
+    `text` is what the agent means to say, as far as that is known for sure, and empty where nothing
+    was added since the item's last such fact. The item's `agent_said` says more, and stands for
+    all of them.
+    """
+
+    item_id: str
+    agent: str
+    text: str
+    audio_ms: int
+    heard_ms: int
+
+
 class BargedIn(msgspec.Struct, frozen=True, tag_field="kind", tag="barged_in"):
     """The caller spoke while audio was unplayed: `unplayed_ms` of it was dropped."""
 
@@ -155,6 +196,18 @@ class HandedOff(msgspec.Struct, frozen=True, tag_field="kind", tag="handed_off")
     to_agent: str
 
 
+class EndOrdered(msgspec.Struct, frozen=True, tag_field="kind", tag="end_ordered"):
+    """The call ends so once the last words were played; `number` is dialled after a transfer."""
+
+    outcome: Outcome
+    reason: str
+    number: str = ""
+
+
+class EndTakenBack(msgspec.Struct, frozen=True, tag_field="kind", tag="end_taken_back"):
+    """The caller spoke into the goodbye: the call goes on."""
+
+
 class TransferOrdered(msgspec.Struct, frozen=True, tag_field="kind", tag="transfer_ordered"):
     target: str
     number: str
@@ -182,12 +235,15 @@ Fact = (
     | DeadAir
     | CallerSaid
     | AgentSaid
+    | AgentHeard
     | BargedIn
     | DigitsPressed
     | DigitsSent
     | ToolCalled
     | ToolFinished
     | HandedOff
+    | EndOrdered
+    | EndTakenBack
     | TransferOrdered
     | CallEnded
 )

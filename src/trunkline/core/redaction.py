@@ -13,6 +13,7 @@ import msgspec
 
 from trunkline.core import personal
 from trunkline.core.facts import (
+    AgentHeard,
     AgentSaid,
     CallerSaid,
     DigitsPressed,
@@ -53,7 +54,7 @@ class Redactor:
     def redact(self, fact: Fact) -> Fact:
         """The fact without what shall be out of it; the same object if nothing was in it."""
         match fact:
-            case CallerSaid():
+            case CallerSaid() | AgentHeard():
                 changes = {"text": self.text(fact.text)}
             case AgentSaid():
                 text = self.text(fact.text)

@@ -276,7 +276,7 @@ class ConfigDirectory:
         own = self._config.tools.get(name)
         if own is None:
             return plan.Tool(name, plan.ToolKind(name))
-        return plan.Tool(name, plan.ToolKind(own.kind), own.filler_after_ms)
+        return plan.Tool(name, plan.ToolKind(own.kind), own.filler_after_ms, own.idempotent)
 
     def _described(self, name: str, agent: Agent) -> FunctionTool:
         own = self._config.tools.get(name)

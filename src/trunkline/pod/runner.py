@@ -39,6 +39,7 @@ from trunkline.call.events import (
 )
 from trunkline.call.machine import Call
 from trunkline.call.plan import CallPlan
+from trunkline.call.so_far import Takeover
 from trunkline.core import facts
 from trunkline.core.facts import CallEnded, Fact, Outcome
 from trunkline.core.ids import CallSid, StreamSid
@@ -71,13 +72,14 @@ class CallRunner:
         on_fact: Callable[[Fact], None] | None = None,
         first_model: int = 0,
         on_seated: Callable[[int], None] = lambda _: None,
+        taken_over: Takeover | None = None,
     ) -> None:
         """`first_model` is the place in `doors` that is asked first; `on_seated` is told the place
-        of each session that the call takes.
+        of each session that the call takes. `taken_over`: another pod carried the call before.
         """
         self.call = call
         self.ended: EndCall | None = None
-        self._machine = Call(plan)
+        self._machine = Call(plan, taken_over)
         self._tools = tools
         self._kinds = {
             tool.name: tool.kind for agent in plan.agents.values() for tool in agent.tools.values()
@@ -235,9 +237,7 @@ class CallRunner:
             case OpenModel() | TakeModel() | DropModel() | BlameModel() | MeterLimit() | MeterUse():
                 self._seat(action)
             case RunTool():
-                task = self._start(partial(self._run_tool, action), f"tool {action.call_id}")
-                assert task is not None, "a tool is wished for by a session, which `run` opened"
-                self._running_tools[action.call_id] = task
+                self._order_tool(action)
             case CancelTool():
                 if (task := self._running_tools.pop(action.call_id, None)) is not None:
                     task.cancel()
@@ -323,6 +323,11 @@ class CallRunner:
             self._timer.set(deadline)
 
     # Tools.
+
+    def _order_tool(self, order: RunTool) -> None:
+        task = self._start(partial(self._run_tool, order), f"tool {order.call_id}")
+        if task is not None:  # Else it waits for `run`: one that another pod had ordered may.
+            self._running_tools[order.call_id] = task
 
     async def _run_tool(self, order: RunTool) -> None:
         began = self._loop.time()

@@ -166,6 +166,8 @@ class Metrics:
                 self._frames_dropped(detail, max(round(value), 0))
             case "gap":
                 self.call_resumed(detail or "stream_lost", value)
+            case "taken_over":
+                self.of_calls.call_resumes.add(detail)
             case "dead_air":
                 self.of_calls.dead_air.add(detail)
             case "fallback":
