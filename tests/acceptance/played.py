@@ -67,8 +67,8 @@ class Played:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of its facts, in order."""
-        return [entry.kind for entry in self.entries]
+        """The kinds of its facts, in order; not how far an item was heard while it played."""
+        return [entry.kind for entry in self.entries if entry.kind != "agent_heard"]
 
     @property
     def ended(self) -> tuple[str | None, str | None]:

@@ -263,6 +263,7 @@ def test_a_whole_call(evening: Evening) -> None:
         "caller_said",
         "tool_called",
         "tool_finished",
+        "end_ordered",
         "agent_said",  # The goodbye.
         "call_ended",
     ]

@@ -83,6 +83,15 @@ def test_a_handoff_is_told() -> None:
     assert item == Message("system", [InputText(wording.handed_over("desk", "billing"))], "1")
 
 
+def test_a_line_that_broke_with_its_pod_is_told() -> None:
+    """One that came back to its pod, with its session, has left nothing to tell."""
+    (item,) = seeded(
+        facts.CallResumed("reset", 900),
+        facts.CallResumed("pod_lost", None, "pod-0", "pod-1", 8),
+    )
+    assert item == Message("system", [InputText(wording.LINE_BROKE)], "1")
+
+
 def test_what_is_still_being_played_and_a_note_come_last() -> None:
     """Words without a sound are left out."""
     items = History([facts.CallerSaid("c1", "hello")]).seed(

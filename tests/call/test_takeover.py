@@ -449,6 +449,16 @@ def test_killed_again_before_its_stream_came() -> None:
     third << broke(3)
 
 
+def test_what_is_late_for_an_item_of_the_other_pod_is_dropped() -> None:
+    """It was recorded here; it is recorded once."""
+    script = talking(PLAN)
+    script.see(created("r1"), *(delta("r1", "i1", audio(500)) for _ in range(4)))
+    script.wait(1.0)
+    script.see(echo("m2"))
+    script = back(taken_over(script, PLAN)).see(server.SessionUpdated(VIEW), created("r1"))
+    script >> delta("r1", "i1", audio(20)) << Note(NoteName.UNEXPECTED, "audio_of_closed_item")
+
+
 # The caller waits
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.core.facts import (
+    AgentHeard,
     AgentSaid,
     CallEnded,
     CallerSaid,
@@ -42,6 +43,10 @@ def finished(output: str) -> ToolFinished:
             AgentSaid("item_2", "desk", f"So {CARD}, right?", f"So {CARD}, right?", 900, 900),
             AgentSaid("item_2", "desk", "So [card], right?", "So [card], right?", 900, 900),
         ),
+        (
+            AgentHeard("item_2", "desk", f"So {CARD}, right?", 900, 700),
+            AgentHeard("item_2", "desk", "So [card], right?", 900, 700),
+        ),
         (called(f'{{"card": "{CARD}"}}'), called('{"card": "[card]"}')),
         (finished(f"no such card: {CARD}"), finished("no such card: [card]")),
         (DigitsPressed("4111111111111111#"), DigitsPressed("[card]#")),
@@ -58,6 +63,7 @@ def test_free_text_is_redacted_wherever_it_is(fact: Fact, kept: Fact) -> None:
     [
         CallerSaid("item_1", "Good morning, one moment."),
         AgentSaid("item_2", "desk", "Yes?", "Yes", 900, 700),
+        AgentHeard("item_2", "desk", "", 900, 700),
         called('{"day": "monday", "at": 9.5}'),
         finished('{"free": ["09:20", 17]}'),
         DigitsPressed("1"),

@@ -13,6 +13,7 @@ import msgspec
 from call.script import SID, VIEW, plan
 from pod.stores import FailingBook, FailingJournal
 from trunkline.call.plan import CallPlan
+from trunkline.call.so_far import Takeover
 from trunkline.config import prices
 from trunkline.core import facts
 from trunkline.core.facts import Fact
@@ -231,14 +232,18 @@ def surroundings(journal: FailingJournal, book: FailingBook) -> Surroundings:
 
 @asynccontextmanager
 async def carrying(
-    call_plan: CallPlan | None = None, on_fact: Callable[[Fact], None] | None = None
+    call_plan: CallPlan | None = None,
+    on_fact: Callable[[Fact], None] | None = None,
+    taken_over: Takeover | None = None,
 ) -> AsyncIterator[Running]:
     """A runner that runs; when the block ends it must have ended, or be ended by the block."""
     journal, book, door, tools = FailingJournal(), FailingBook(), Door(), Tools()
     around = surroundings(journal, book)
     opening = await journal.open_call(CALL, POD, LIFE)
     around.recorder.begin(CALL, opening.epoch)
-    runner = CallRunner(CALL, call_plan or plan(), [door], tools, around, on_fact=on_fact)
+    runner = CallRunner(
+        CALL, call_plan or plan(), [door], tools, around, on_fact=on_fact, taken_over=taken_over
+    )
     here = Running(runner, door, tools, journal, book, around)
     async with asyncio.timeout(3 * SOON_S), asyncio.TaskGroup() as tasks:
         tasks.create_task(around.recorder.run(), name="recorder")

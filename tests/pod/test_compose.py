@@ -62,6 +62,7 @@ tools:
     secret_headers: {X-Key: TOOL_KEY}
     sign_with: SIGN_KEY
     filler_after_ms: 300
+    idempotent: true
     parameters: {type: object, properties: {day: {type: string}}}
   book: {kind: python, target: "scene_tools:book_appointment", description: Books., timeout_s: 3}
 """
@@ -169,6 +170,7 @@ def test_tools_are_known_by_kind_with_their_secrets(directory: ConfigDirectory) 
         "transfer_call": ToolKind.TRANSFER_CALL,
     }
     assert tools["find"].filler_after_ms == 300
+    assert tools["find"].idempotent
     find, book = prepared.tools["find"], prepared.tools["book"]
     assert isinstance(find, HttpTool)
     assert find.secret_headers == {"X-Key": "secret of TOOL_KEY"}

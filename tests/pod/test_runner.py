@@ -5,6 +5,7 @@ import gc
 
 import pytest
 
+from call.killed import RESUMED, read
 from call.script import (
     NEXT_SID,
     SID,
@@ -27,6 +28,7 @@ from pod.ends import CALL, Door, Socket, Tools, carrying, surroundings, until
 from pod.stores import FailingBook, FailingJournal
 from trunkline.call.actions import EndCall
 from trunkline.call.plan import Tool, ToolKind
+from trunkline.call.so_far import Takeover
 from trunkline.core import facts
 from trunkline.core.costs import Kind
 from trunkline.core.facts import CallEnded, Fact, Outcome
@@ -109,6 +111,37 @@ async def test_a_stream_that_is_replaced_is_closed_and_heard_no_more() -> None:
         here.runner.from_carrier(newer, stop(sid=NEXT_SID))
     assert here.door.released == [False]
     assert newer.closed
+
+
+async def test_a_call_that_another_pod_carried_goes_on() -> None:
+    """Its tool runs again, ordered before `run` was entered, and its session is told all."""
+    left = read(
+        facts.StreamOpened(SID), facts.CallerSaid("i1", "hi"), facts.ToolCalled("c1", "find", "{}")
+    )
+    find = Tool("find", ToolKind.PYTHON, idempotent=True)
+    async with carrying(plan(agent(tools=[find])), taken_over=Takeover(left, RESUMED, 1)) as here:
+        here.begin()
+        assert not here.tools.begun
+        await until(lambda: here.tools.begun == ["c1"])
+        here.tools.done.set()
+        await until(lambda: bool(here.session.sent))
+        here.session.says(server.SessionUpdated(VIEW))
+        assert sum(b"conversation.item.create" in sent for sent in here.session.sent) == 4
+        here.runner.from_carrier(here.socket, stop())
+    kinds = [type(fact).__name__ for fact in await here.facts()]
+    assert kinds[:2] == ["StreamOpened", "CallResumed"]
+    assert {"ToolFinished", "SessionOpened"} == set(kinds[2:-1])
+
+
+async def test_a_call_that_ends_with_a_tool_that_would_run_again() -> None:
+    """The tool ends with it."""
+    left = read(facts.StreamOpened(SID), facts.ToolCalled("c1", "find", "{}"))
+    find = Tool("find", ToolKind.PYTHON, idempotent=True)
+    async with carrying(plan(agent(tools=[find])), taken_over=Takeover(left, RESUMED, 1)) as here:
+        here.begin()
+        here.runner.from_carrier(here.socket, stop())
+    kinds = [type(fact).__name__ for fact in await here.facts()]
+    assert kinds == ["StreamOpened", "CallResumed", "ToolFinished", "CallEnded"]
 
 
 async def test_a_stream_that_comes_after_the_end_is_closed() -> None:

@@ -10,14 +10,14 @@ from trunkline.adapters.realtime_reasons import REASONS
 from trunkline.call.actions import NoteName
 from trunkline.call.plan import ToolKind
 from trunkline.core.costs import CARRIER, PICO_PER_USD, Kind, part_of
-from trunkline.core.facts import Outcome
+from trunkline.core.facts import Outcome, ResumeCause
 from trunkline.core.record import Why
 from trunkline.core.slots import FullReason
 from trunkline.pod.media import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics
 
-SERIES_MAX = 400
+SERIES_MAX = 410
 """A scrape formats each of them on the event loop, at some 6 µs."""
 
 
@@ -44,6 +44,7 @@ def test_the_sets_are_those_of_the_other_rooms() -> None:
     assert set(labels.STREAM_REFUSALS) == set(Refusal)
     assert set(labels.MODEL_FAILURES) >= REASONS
     assert set(labels.ASIDE_REASONS) == set(Why)
+    assert set(labels.RESUME_CAUSES) == set(ResumeCause)
     assert tuple(Kind) == labels.TOKEN_KINDS
     assert (*map(part_of, Kind), CARRIER) == labels.COST_PARTS
 
@@ -129,6 +130,10 @@ def test_dropped_frames_are_plain_integers() -> None:
             'call_resumes_total{cause="stream_lost"}',
         ),
         (lambda metrics: metrics.call_resumed("stream_lost", 1.5), "call_gap_seconds_count"),
+        (
+            lambda metrics: metrics.noted("taken_over", "pod_lost", 0.0),
+            'call_resumes_total{cause="pod_lost"}',
+        ),
         (
             lambda metrics: metrics.loop_lagged(0.02),
             'event_loop_lag_seconds_bucket{le="0.02"}',

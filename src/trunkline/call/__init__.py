@@ -6,6 +6,8 @@
     machine     the call: `receive`, `tick`, `deadline`
     phases      where a call is in its life, as tables
     state       what it knows between two events
+    so_far      what a journal says of a call, for another pod
+    takeover    how a call begins with that
     streams     the caller's side: streams that come and go, frames, marks, keys
     sessions    the model's side: how a session is set up, and its events
     turns       the caller's speech, barge-in, the model's responses and their items

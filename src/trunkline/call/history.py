@@ -76,7 +76,7 @@ class History:
                 self._put(_Said("user", wording.keys_pressed(fact.digits)))
             case facts.HandedOff():
                 self._put(_Said("system", wording.handed_over(fact.from_agent, fact.to_agent)))
-            case facts.CallResumed() if fact.taken_over:
+            case facts.CallResumed() if fact.to_pod:
                 self._put(_Said("system", wording.LINE_BROKE))
             case facts.ToolCalled():
                 self._put(_Ran(fact.call_id, fact.name, fact.arguments))

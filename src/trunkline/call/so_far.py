@@ -174,7 +174,7 @@ class _Reading:
                 pass
 
     def _resumed(self, fact: facts.CallResumed, at_ms: int) -> None:
-        if fact.taken_over:
+        if fact.to_pod:
             self.told.append(fact)
         if fact.cause != ResumeCause.MIGRATED:
             self.resumed_at_ms.append(at_ms)

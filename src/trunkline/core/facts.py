@@ -80,7 +80,8 @@ class CallResumed(
 
     With the session that it had, on the same pod, `cause` is what broke the last stream. Taken over
     by another pod (or another life of the same) it has a new session: `cause` is a `ResumeCause`,
-    and `from_pod`, `to_pod` and `epoch` say whose it was, whose it is, and since which epoch.
+    and `from_pod`, `to_pod` and `epoch` say whose it was, whose it is, and since which epoch. Else
+    these are left out.
     """
 
     cause: str
@@ -88,11 +89,6 @@ class CallResumed(
     from_pod: str = ""
     to_pod: str = ""
     epoch: int = 0
-
-    @property
-    def taken_over(self) -> bool:
-        """Whether another pod goes on."""
-        return bool(self.to_pod)
 
 
 class SessionOpened(msgspec.Struct, frozen=True, tag_field="kind", tag="session_opened"):

@@ -35,7 +35,8 @@ OVERFLOW_REASONS: Final = (
 )
 """`core.slots.FullReason`, and a journal that did not answer at a call's first webhook."""
 
-RESUME_CAUSES: Final = ("stream_lost",)
+RESUME_CAUSES: Final = ("pod_lost", "stream_lost", "migrated")
+"""`core.facts.ResumeCause`; a stream that came back to its pod and session is `stream_lost` too."""
 
 DEAD_AIR_CAUSES: Final = ("answer", "turn", "resume", "session")
 """`call.state.Owed`."""

@@ -65,6 +65,7 @@ class LogName(StrEnum):
     TOKENS = "tokens"
     DROPPED = "dropped"
     GAP = "gap"
+    TAKEN_OVER = "taken_over"
     NOTE = "note"
 
     LIBRARY = "library"
@@ -133,6 +134,7 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.DROPPED: "Audio towards the `detail` was dropped; `value` is how much, in frames of "
     "20 ms.",
     LogName.GAP: "A call went on with a new stream; `value` is the gap, in seconds.",
+    LogName.TAKEN_OVER: "A call that another pod had carried goes on here; `detail` says why.",
     LogName.NOTE: "A call noted something that has no name of its own here.",
     LogName.LIBRARY: "A library said something; `text` is its template, without values.",
     LogName.SUPPRESSED: "Lines of one name came too fast; `count` of them were not written.",
