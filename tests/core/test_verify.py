@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 
 from chains import CALL, ENDED, OTHER_CALL, RECEIVED, SAID, WHOLE_CALL, chain
 from trunkline.adapters.memory.call_log import MemoryCallBook
-from trunkline.core.facts import CallEnded, Outcome
+from trunkline.core.facts import (
+    AgentHeard,
+    CallEnded,
+    CallResumed,
+    EndOrdered,
+    EndTakenBack,
+    Outcome,
+    ResumeCause,
+    StreamOpened,
+)
 from trunkline.core.ids import CallSid
-from trunkline.core.record import Aside, Entry, Why
+from trunkline.core.record import Aside, Entry, Why, after
 from trunkline.core.verify import (
     FINDINGS_MAX,
     MEANINGS,
@@ -41,6 +50,25 @@ def found(done: Checked) -> list[tuple[FindingKind, str]]:
 
 def changed(entry: Entry, **fields: object) -> Entry:
     return msgspec.structs.replace(entry, **fields)
+
+
+async def test_a_call_that_two_pods_carried_is_sound() -> None:
+    """Under two epochs, with what only a takeover writes; the row is of both."""
+    first = chain(
+        CALL, RECEIVED, StreamOpened("MZ1"), AgentHeard("i1", "reception", "Good day", 2000, 1000)
+    )
+    second = chain(
+        CALL,
+        StreamOpened("MZ2"),
+        CallResumed(ResumeCause.POD_LOST, None, "pod-0", "pod-1", 8),
+        EndOrdered(Outcome.AGENT_ENDED, "end_call"),
+        EndTakenBack(),
+        ENDED,
+        head=after(first[-1]),
+        epoch=first[0].epoch + 1,
+    )
+    entries = [*first, *second]
+    assert found(check(CALL, await row_of(entries), entries, [])) == []
 
 
 def dropped(at: int) -> Callable[[list[Entry]], None]:
