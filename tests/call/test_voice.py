@@ -28,7 +28,6 @@ from trunkline.call.voice import (
     TEXT_CHARS_MAX,
     Voice,
     heard_part,
-    sure_part,
 )
 from trunkline.core import facts
 from trunkline.wire import twilio
@@ -189,22 +188,6 @@ def test_a_long_stretch_is_sent_in_pieces_that_a_carrier_takes() -> None:
     assert pieces == base64.b64decode(whole)
 
 
-@pytest.mark.parametrize(
-    ("growing", "sure"),
-    [
-        ("", ""),
-        ("Goo", ""),
-        ("Good morn", "Good"),
-        ("Good morning ", "Good morning"),
-        ("Your card is 4111 1111 11", "Your card is"),
-        ("Your card is 4111 1111 1111 1111, yes? A", "Your card is 4111 1111 1111 1111, yes?"),
-    ],
-)
-def test_words_that_still_grow_are_sure_up_to_the_last(growing: str, sure: str) -> None:
-    """A number that is not whole yet could not be told from one that must not be kept."""
-    assert sure_part(growing) == sure
-
-
 def test_how_far_an_item_was_heard_is_written_down_every_second() -> None:
     """Its words come with the first fact, and again only when there are more of them.
 
@@ -212,11 +195,11 @@ def test_how_far_an_item_was_heard_is_written_down_every_second() -> None:
     """
     script = talking()
     script.see(created("r1"), *(delta("r1", "i1", audio(500)) for _ in range(6)))
-    script.see(server.TranscriptDelta("r1", "i1", "One two thr"))
+    script.see(server.TranscriptDelta("r1", "i1", "Well the"))
     script.wait(0.5)
     script >> echo("m1")
     script.wait(0.5)
-    script >> echo("m2") << facts.AgentHeard("i1", "desk", "One two", 3000, 1000)
+    script >> echo("m2") << facts.AgentHeard("i1", "desk", "Well", 3000, 1000)
     script.see(words("r1", "i1", "One two three."), item_done("r1", "i1"), done("r1"))
     script.wait(1.0)
     script >> echo("m3")

@@ -20,7 +20,7 @@ from trunkline.core.facts import (
     TransferOrdered,
 )
 from trunkline.core.kinds import DEFAULT_KINDS, KINDS, Kind
-from trunkline.core.redaction import TEXT_CHARS_MAX, Redactor
+from trunkline.core.redaction import TEXT_CHARS_MAX, Redactor, sure_part
 
 CARD = "4111 1111 1111 1111"
 BY_DEFAULT = Redactor(DEFAULT_KINDS)
@@ -185,3 +185,40 @@ def test_json_is_still_read_afterwards(output: str) -> None:
     except ValueError:
         return
     json.loads(ALL.text_or_json(output))
+
+
+@pytest.mark.parametrize(
+    ("growing", "sure"),
+    [
+        ("", ""),
+        ("Goo", ""),
+        ("Good morn", "Good"),
+        ("Good morning ", "Good morning"),
+        ("Your card is 4111 1111 11", "Your card is"),
+        ("It is four, one, double one ", "It is"),
+        ("Write to ann@example.com and", "Write to"),
+        ("Pay to GB29 NWBK 6016", "Pay to"),
+        ("Your card is 4111 1111 1111 1111, yes? A", "Your card is 4111 1111 1111 1111, yes?"),
+    ],
+)
+def test_words_that_still_come_are_sure_before_what_may_go_on(growing: str, sure: str) -> None:
+    """A number that is not whole yet could not be told from one that must not be kept."""
+    assert sure_part(growing) == sure
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"So the card is {CARD}, is it?",
+        "It is four one one one, one one one one, one one one one, one one one one. Right?",
+        "We pay to GB29 NWBK 6016 1331 9268 19 tomorrow, fine?",
+        "Is ann.lee@example.com right, then?",
+        "Call +1 555 010 0001 now, please.",
+    ],
+)
+def test_no_beginning_of_words_keeps_a_part_of_what_must_be_out(said: str) -> None:
+    """Wherever the words stop, what is sure of them is redacted as the whole is."""
+    kept = ALL.text(said)
+    assert "[" in kept
+    for at in range(len(said) + 1):
+        assert kept.startswith(ALL.text(sure_part(said[:at])))

@@ -13,6 +13,7 @@ from trunkline.call.actions import Action, Note, NoteName, Record, ToModel
 from trunkline.call.playout import Playout
 from trunkline.call.recent import Recent
 from trunkline.core import facts
+from trunkline.core.redaction import sure_part
 from trunkline.wire.g711 import frames, payload_bytes
 from trunkline.wire.realtime import client
 
@@ -48,16 +49,6 @@ def heard_part(text: str, heard_ms: int, audio_ms: int) -> str:
     while 0 < end < len(text) and _in_one_word(text[end - 1], text[end]):
         end -= 1
     return text[:end].rstrip()
-
-
-def sure_part(text: str) -> str:
-    """Of words that still grow: what nothing can change. A word at the end may become another, and
-    a number may be the beginning of one that must not be kept.
-    """
-    words = text.split(" ")[:-1]
-    while words and any(char.isdecimal() for char in words[-1]):
-        words.pop()
-    return " ".join(words)
 
 
 def _in_one_word(before: str, after: str) -> bool:

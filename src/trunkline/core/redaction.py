@@ -117,6 +117,24 @@ class Redactor:
         return self.text(digits)
 
 
+def sure_part(growing: str) -> str:
+    """Of words that still come: what can be redacted as well now as when all are there.
+
+    The last word may become another, and what looks like a number or an address at the end may be
+    the beginning of one.
+    """
+    words = growing.split(" ")[:-1]
+    while words and _may_go_on(words[-1]):
+        words.pop()
+    return " ".join(words)
+
+
+def _may_go_on(word: str) -> bool:
+    said = word.strip(".,;:!?()-").lower()
+    in_words = said in personal.DIGIT_WORDS or said in personal.REPEATS
+    return not said or in_words or word.isupper() or personal.ANYTHING.search(word) is not None
+
+
 def _common(one: str, other: str) -> str:
     """What both begin with."""
     at = 0
