@@ -269,6 +269,17 @@ async def test_a_reservation_that_no_pod_lists_ends_after_15_s(bench: Bench) -> 
     placed(await bench.fleet.reserve(sid(2)))
 
 
+async def test_a_slot_that_its_pod_lists_has_no_deadline_but_the_lease(bench: Bench) -> None:
+    """However long the stream takes to come: the pod's own ledger says when that is too long."""
+    [pod] = await joined(Pod(bench, life(0)))
+    await beats_for(bench, 10, pod)
+    placed(await bench.fleet.reserve(sid(1)))
+    pod.waits_for(sid(1))
+    for _ in range(10):
+        assert (await pod.beat()).retaken == 0
+        bench.clock.pass_s(2)
+
+
 async def test_what_a_pod_lists_no_more_is_free(bench: Bench) -> None:
     """A release that got lost is made good by the next beat; a fresh reservation stays."""
     [pod] = await joined(Pod(bench, life(0)))
@@ -363,16 +374,20 @@ async def test_a_pod_started_anew_has_the_name(bench: Bench) -> None:
     await first.beat()
     bench.clock.pass_s(6)
     await second.beat()
+    fleet = await bench.fleet.look()
+    assert [(pod.life, pod.replaced) for pod in fleet.pods] == [
+        (first.life, True),
+        (second.life, False),
+    ]
     assert placed(await bench.fleet.reserve(sid(2))).life == second.life
     second.holds(sid(2))
-    heard = await first.beat()
-    assert (heard.replaced, heard.retaken, heard.pods) == (True, 0, 1)
     assert await bench.fleet.reserve(sid(3)) == Full(FullReason.CAP)
-    await beats_for(bench, 10, second)
+    await beats_for(bench, 4, second)
     fleet = await bench.fleet.look()
-    assert [(pod.life, pod.replaced) for pod in fleet.pods] == [(second.life, False)]
+    assert [(pod.life, pod.held) for pod in fleet.pods] == [(second.life, 1)]
     heard = await first.beat()
-    assert (heard.replaced, heard.retaken) == (True, 1)
+    assert (heard.replaced, heard.retaken, heard.pods) == (True, 1, 1)
+    assert await bench.fleet.reserve(sid(3)) == Full(FullReason.CAP)
 
 
 # Resume.
