@@ -34,10 +34,10 @@ from trunkline.wire import twilio
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import InputText, Message, OutputText
 
-EVENTS = 40
+EVENTS = 30
 TURNS_SHARE = 0.3
 TO = '{"target": "sales"}'
-CUTS = 400
+CALLS = 300
 
 
 def heard(item: str, text: str, heard_ms: int, audio_ms: int = 2000) -> facts.AgentHeard:
@@ -152,18 +152,14 @@ def test_how_old_a_call_is() -> None:
 # Any call, cut anywhere.
 
 
-def lived(rng: Random, events: int) -> Watch:
-    """A random history, mostly until its end, with turns in it that are as they should be."""
-    watch = Watch(Call(history_plan(rng)))
-    maker = Maker(rng)
-    for event in setup_events():
-        watch.feed(event)
-    for number in range(events):
+def live(watch: Watch, maker: Maker, events: int, *, first: int = 0) -> None:
+    """So many random events, with turns between them that are as they should be."""
+    rng = maker.rng
+    for number in range(first, first + events):
         if rng.random() < TURNS_SHARE:
             turn(watch, rng, number)
         watch.feed(maker.event())
         watch.wait(rng.choice([0.0, 0.0, 0.1, 0.5, 2.0]))
-    return watch
 
 
 def turn(watch: Watch, rng: Random, number: int) -> None:
@@ -230,50 +226,53 @@ def words_of(prefix: list[Fact]) -> tuple[list[str], list[str]]:
     return callers, [text for text in agents.values() if text]
 
 
-def goes_on(rng: Random, events: int) -> Watch | None:
-    """A history whose pod is killed after any of its facts, at its next pod; None: it had ended."""
-    before = lived(rng, events)
-    cut = rng.randrange(len(before.journal) + 1)
-    told = before.journal[:cut]
-    past = so_far.read(journal(told, begun=50.0))
-    if past.ended is not None:
-        assert cut == len(before.journal)
-        return None
-    now = before.now + 2.0
-    call = Call(before.call._state.plan, Takeover(past, RESUMED, round(1000 * now)))  # noqa: SLF001
-    after = Watch(call, now, received=before.received.copy())
-    after.feed(StreamStarted(NEXT_SID))
-    if past.transfer is not None:
-        assert after.ended
-        return after
-    after.feed(ModelOpened("new", "m", 1))
-    actions = after.feed(server.SessionUpdated(VIEW))
-    callers, agents = words_of([fact for _, fact in told])
-    assert sorted(seeded(actions, "user")) == sorted(callers)
-    assert sorted(seeded(actions, "assistant")) == sorted(agents)
-    closing = past.ordered is not None
-    assert call.phase is (Phase.CLOSING if closing else Phase.TALKING)
-    return after
+def goes_on(rng: Random, events: int, pods: int) -> None:
+    """A random call whose pods are killed, each after any of its facts; the last one carries it.
+
+    Whatever the next pod reads, its session is told each turn of the caller, each reply as it was
+    heard, and nothing that was not.
+    """
+    call_plan = history_plan(rng)
+    maker = Maker(rng)
+    watch = Watch(Call(call_plan))
+    for event in setup_events():
+        watch.feed(event)
+    live(watch, maker, events)
+    told: list[tuple[float, Fact]] = []
+    for pod in range(1, pods):
+        told += watch.journal[: rng.randrange(len(watch.journal) + 1)]
+        past = so_far.read(journal(told, begun=50.0))
+        if past.ended is not None:
+            return
+        now = watch.now + 2.0
+        call = Call(call_plan, Takeover(past, RESUMED, round(1000 * now)))
+        watch = Watch(call, now, received=watch.received.copy())
+        watch.feed(StreamStarted(NEXT_SID))
+        if past.transfer is not None:
+            assert watch.ended
+            return
+        watch.feed(ModelOpened("new", "m", 1))
+        actions = watch.feed(server.SessionUpdated(VIEW))
+        callers, agents = words_of([fact for _, fact in told])
+        assert sorted(seeded(actions, "user")) == sorted(callers)
+        assert sorted(seeded(actions, "assistant")) == sorted(agents)
+        assert call.phase is (Phase.TALKING if past.ordered is None else Phase.CLOSING)
+        live(watch, maker, events, first=pod * 1000)
+    watch.outlive(maker.afterlife())
 
 
-def test_any_call_goes_on_wherever_its_journal_ends() -> None:
-    """Each turn of the caller, each reply as it was heard, and nothing that was not."""
-    for seed in range(CUTS):
+def test_any_call_goes_on_wherever_its_journals_end() -> None:
+    """At a second pod, and at a third; then it ends as any call does."""
+    for seed in range(CALLS):
         rng = Random(seed)
-        watch = goes_on(rng, rng.randrange(EVENTS))
-        if watch is not None:
-            maker = Maker(rng)
-            for _ in range(20):
-                watch.feed(maker.event())
-                watch.wait(rng.choice([0.0, 0.3]))
-            watch.outlive(maker.afterlife())
+        goes_on(rng, rng.randrange(EVENTS), pods=3)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(0, 20))
+@given(st.randoms(use_true_random=False), st.integers(0, 10))
 def test_the_smallest_call_goes_on_too(rng: Random, events: int) -> None:
     """The same, where a failure is made as short as it can be."""
-    goes_on(rng, events)
+    goes_on(rng, events, pods=2)
 
 
 @given(st.lists(st.binary(max_size=60)), st.randoms(use_true_random=False))
