@@ -12,7 +12,8 @@ from typing import Final, Self
 
 from fastapi import FastAPI
 
-from trunkline.pod.http.serving import HttpServer, Limits, bind
+from trunkline.pod.http.listening import bind
+from trunkline.pod.http.serving import HttpServer, Limits
 from trunkline.telemetry.metrics import Metrics
 
 SOON_S: Final = 10.0

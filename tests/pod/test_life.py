@@ -22,7 +22,7 @@ from trunkline.core.retention import Retention
 from trunkline.pod.calls import Identity
 from trunkline.pod.door import Door
 from trunkline.pod.doors import Doors
-from trunkline.pod.http.serving import bind
+from trunkline.pod.http.listening import bind
 from trunkline.pod.life import Parts, Pod, Setup
 from trunkline.pod.purge import Purge
 from trunkline.ports import ModelSession

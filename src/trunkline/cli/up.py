@@ -1,9 +1,10 @@
-"""`trunkline up`: a pod and the stores it needs, on one machine."""
+"""`trunkline up`: a pod, or several, and the stores they need, on one machine."""
 
 import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -15,6 +16,9 @@ from trunkline.errors import naming
 
 PR_SET_PDEATHSIG: Final = 1
 
+PODS_MAX: Final = 64
+"""Pods of one machine: most have fewer cores, so a larger number is a typing error."""
+
 app = typer.Typer(rich_markup_mode=None)
 
 EndWithParent = Annotated[
@@ -23,8 +27,18 @@ EndWithParent = Annotated[
 ]
 
 
+Pods = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=PODS_MAX,
+        help="Pods on this machine, behind Traefik (the extra trunkline[ingress]).",
+    ),
+]
+
+
 @app.command()
-def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> None:
+def up(*, pods: Pods = 1, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> None:
     """Answer calls on this one machine, its stores included.
 
     Needs TRUNKLINE_PUBLIC_URL (where Twilio reaches port 8080 of this machine; a tunnel's URL will
@@ -35,6 +49,10 @@ def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> No
     Without TRUNKLINE_REDIS_URL and TRUNKLINE_DATABASE_URL, Valkey and PostgreSQL are started under
     TRUNKLINE_DATA_DIR and end with this process.
 
+    With --pods N the pods are processes of their own, pod-0 and so on; one that ends is started
+    again. TRUNKLINE_PORT is their ingress's, TRUNKLINE_INTERNAL_PORT the first pod's, and the
+    others' follow.
+
     Ctrl-C or SIGTERM drains: no new calls, and the present ones may end. Ctrl-C again ends them.
 
     docs/howto/first-number.md leads from nothing to the first call.
@@ -42,6 +60,9 @@ def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> No
     if end_with_parent is not None:
         tie_to(end_with_parent)
     given = start.read(env_file)
+    if pods > 1:
+        _several(given, env_file, pods)
+        return
     # A wrong setting is told a second earlier.
     from trunkline.adapters.postgres import migrate as schema  # noqa: PLC0415
     from trunkline.cli import serve  # noqa: PLC0415
@@ -51,6 +72,17 @@ def up(*, env_file: EnvFile = None, end_with_parent: EndWithParent = None) -> No
         with naming("TRUNKLINE_DATABASE_URL"):
             uvloop.run(schema.migrate(stores.database_url))
         serve.serve(given, sockets, stores.redis_url, stores.database_url)
+
+
+def _several(given: start.Start, env_file: Path | None, pods: int) -> None:
+    from trunkline.adapters.postgres import migrate as schema  # noqa: PLC0415
+    from trunkline.cli import several  # noqa: PLC0415
+    from trunkline.cli.stores import own_stores  # noqa: PLC0415
+
+    with several.places(given.settings, pods) as held, own_stores(given.settings) as stores:
+        with naming("TRUNKLINE_DATABASE_URL"):
+            uvloop.run(schema.migrate(stores.database_url))
+        several.run(given, env_file, held, stores)
 
 
 def tie_to(parent: int) -> None:

@@ -45,7 +45,7 @@ from trunkline.pod.compose_reload import LiveConfig, Ready
 from trunkline.pod.compose_session import session_of
 from trunkline.pod.compose_voices import AgentVoices
 from trunkline.pod.directory import Line, Overflow, Prepared
-from trunkline.pod.http.serving import bind
+from trunkline.pod.http.listening import bind
 from trunkline.pod.life import Parts, Pod, Setup
 from trunkline.pod.purge import Purge
 from trunkline.pod.tools.hook import ContextHook

@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request, Response
 
 from pod.edge import Peer, Reply, Upgrade, Wire, ask, counted, get, post, served, serving, until
 from trunkline.errors import SettingsError
-from trunkline.pod.http.serving import HEAD_BYTES_MAX, HttpServer, Limits, bind
+from trunkline.pod.http.listening import bind
+from trunkline.pod.http.serving import HEAD_BYTES_MAX, HttpServer, Limits
 from trunkline.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.anyio

