@@ -48,3 +48,13 @@ def test_the_last_words_are_those_meant_for_people(tmp_path: Path, written: str,
     log = tmp_path / "pod.log"
     log.write_text("trunkline: of an earlier run\n" + written)
     assert child.last_words(log, len("trunkline: of an earlier run\n")) == told
+
+
+def test_only_what_this_run_said_counts(tmp_path: Path) -> None:
+    """A log is many demos'."""
+    log = tmp_path / "pod.log"
+    earlier = f"{child.ANSWERS}8080\n"
+    log.write_text(earlier)
+    assert not child.has_said(child.ANSWERS, log, len(earlier))
+    log.write_text(earlier * 2)
+    assert child.has_said(child.ANSWERS, log, len(earlier))

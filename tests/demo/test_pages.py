@@ -100,3 +100,16 @@ def test_a_transcript_reads_as_the_call_was_heard() -> None:
     """Where the caller broke in stands a dash, and nothing of the recogniser's marks."""
     lines = [line.strip() for line in shown(pages.transcript(REPORT)).splitlines()]
     assert lines == ["agent  good morning", "caller  hello", "agent  one two—"]
+
+
+def test_with_several_pods_the_table_shows_which_carries_whom() -> None:
+    """And how many each has; a call that no pod has named yet has an empty place."""
+    call = CallView("CA1", "inbound", "+15550100001", "streaming", "connect", 1.0, 1, "hello")
+    lines = {"+15550100001": "clinic"}
+    pods = {"demo-1": ["CA1", "CA3"], "demo-0": []}
+    text = shown(pages.live([call, replace(call, sid="CA2")], lines, 0, 2, pods))
+    first, heading, known, unknown = (line.split() for line in text.splitlines())
+    assert " ".join(first) == "2 live, 0 of 2 done; demo-0 0; demo-1 2"
+    assert heading[:2] == ["pod", "line"]
+    assert known[:2] == ["demo-1", "clinic"]
+    assert unknown[0] == "clinic"

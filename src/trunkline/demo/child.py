@@ -1,4 +1,4 @@
-"""The demo's pod: `trunkline up` as a child process, which ends with us whatever ends us."""
+"""The demo's pods: `trunkline up` as a child process, which ends with us whatever ends us."""
 
 import asyncio
 import os
@@ -6,9 +6,9 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,6 +24,9 @@ STOP_S_MAX: Final = 20.0
 
 POLL_S: Final = 0.1
 
+PORTS_TRIES_MAX: Final = 20
+"""Rows of ports that are looked at; on most machines the first is free."""
+
 LOG_BYTES_MAX: Final = 10_000_000
 """A longer log of earlier demos is begun anew."""
 
@@ -31,20 +34,32 @@ OURS: Final = "trunkline: "
 """How a line of the command line's begins: what a user can mend."""
 
 
+ANSWERS: Final = "trunkline answers on port "
+"""What it says when all its pods take calls, and their ingress follows them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A pod that takes calls."""
+    """Pods that take calls, one or several."""
 
     public_url: str
-    internal_url: str
+    internal_urls: Sequence[str]
+    """Of each pod."""
     pid: int
+
+    @property
+    def internal_url(self) -> str:
+        """The first pod's."""
+        return self.internal_urls[0]
 
 
 @asynccontextmanager
 async def pod(
-    environ: Mapping[str, str], *, log: Path, http: aiohttp.ClientSession
+    environ: Mapping[str, str], *, log: Path, http: aiohttp.ClientSession, pods: int = 1
 ) -> AsyncIterator[Child]:
     """Start it, wait until it takes calls, and drain it at the end.
+
+    Of several `pods` TRUNKLINE_POD_NAME is what their names begin with.
 
     `environ` is the whole environment but the ports, which are chosen here; no .env is read. What
     the pod writes is added to `log`: its folder may be another demo's.
@@ -53,18 +68,21 @@ async def pod(
         SettingsError: the log can't be written.
         TrunklineError: it did not start; the text holds its own words.
     """
-    public, internal = _free_ports()
-    child = Child(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{internal}", 0)
+    public, *internal = _free_ports(pods)
+    urls = [f"http://127.0.0.1:{port}" for port in internal]
+    child = Child(f"http://127.0.0.1:{public}", urls, 0)
     given = {
         **environ,
         "TRUNKLINE_HOST": "127.0.0.1",
         "TRUNKLINE_PORT": str(public),
-        "TRUNKLINE_INTERNAL_PORT": str(internal),
+        "TRUNKLINE_INTERNAL_PORT": str(internal[0]),
         "TRUNKLINE_PUBLIC_URL": child.public_url,
     }
     command = [sys.executable, "-m", "trunkline.cli.main", "up"]
     # What lies in a .env here is meant for a real pod, its database too.
     command += ["--env-file", os.devnull, "--end-with-parent", str(os.getpid())]
+    if pods > 1:
+        command += ["--pods", str(pods)]
     with _opened(log) as out:
         begun = out.tell()
         # In a group of its own: Ctrl-C is ours, and the pod drains when we say so.
@@ -73,17 +91,26 @@ async def pod(
         )
     try:
         await _until_ready(process, child, http, log, begun)
-        yield Child(child.public_url, child.internal_url, process.pid)
+        yield replace(child, pid=process.pid)
     finally:
         await asyncio.shield(_stop(process))
 
 
-def _free_ports() -> tuple[int, int]:
-    """Two ports that are free now; nobody holds them until the pod binds them."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _free_ports(pods: int) -> list[int]:
+    """A public port, and internal ones in a row; nobody holds them until they are bound."""
+    for _ in range(PORTS_TRIES_MAX):
+        with ExitStack() as held:
+            public, first = (held.enter_context(socket.socket()) for _ in range(2))
+            try:
+                public.bind(("127.0.0.1", 0))
+                first.bind(("127.0.0.1", 0))
+                start = first.getsockname()[1]
+                for port in range(start + 1, start + pods):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except (OSError, OverflowError):
+                continue
+            return [public.getsockname()[1], *range(start, start + pods)]
+    raise TrunklineError(f"no {pods} free ports in a row: stop some of what listens here")
 
 
 def _opened(log: Path) -> BinaryIO:
@@ -109,6 +136,12 @@ async def _until_ready(
     while loop.time() < late:
         if process.returncode is not None:
             raise TrunklineError(f"the pod did not start: {last_words(log, begun)}")
+        if len(child.internal_urls) > 1:
+            # Their ingress has nothing that could be asked: its keeper says when all are ready.
+            if has_said(ANSWERS, log, begun):
+                return
+            await asyncio.sleep(POLL_S)
+            continue
         with suppress(aiohttp.ClientError, TimeoutError):
             timeout = aiohttp.ClientTimeout(total=1)
             async with http.get(f"{child.internal_url}/readyz", timeout=timeout) as answer:
@@ -116,6 +149,11 @@ async def _until_ready(
                     return
         await asyncio.sleep(POLL_S)
     raise TrunklineError(f"the pod was not ready within {READY_S_MAX:.0f} s: see {log}")
+
+
+def has_said(words: str, log: Path, begun: int) -> bool:
+    """Whether it has written this by now."""
+    return words.encode() in log.read_bytes()[begun:]
 
 
 def last_words(log: Path, begun: int) -> str:

@@ -1,7 +1,7 @@
 """What the demo shows: a live table of calls, a summary, and one transcript."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.console import Group, RenderableType
@@ -15,28 +15,44 @@ HEARD_CHARS_MAX: Final = 44
 
 _MARKS: Final = re.compile(r"(\s*\[[^\]]*\])+")
 
+NO_PODS: Final[Mapping[str, Sequence[str]]] = {}
+
 WHO: Final = {"agent": "bold cyan", "caller": "bold green", "carrier": "dim"}
 
 
-def live(calls: Sequence[CallView], lines: dict[str, str], done: int, wanted: int) -> Group:
-    """The calls of now; `lines` names the numbers that are called."""
+def live(
+    calls: Sequence[CallView],
+    lines: dict[str, str],
+    done: int,
+    wanted: int,
+    pods: Mapping[str, Sequence[str]] = NO_PODS,
+) -> Group:
+    """The calls of now; `lines` names the numbers that are called, `pods` has each pod's calls."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("line", "phase", "seconds", "turns", "last heard"):
+    carriers = {call: pod for pod, carried in pods.items() for call in carried}
+    for name in (*(["pod"] if pods else []), "line", "phase", "seconds", "turns", "last heard"):
         table.add_column(name, justify="right" if name in ("seconds", "turns") else "left")
     for call in calls:
         table.add_row(
+            *([carriers.get(call.sid, "")] if pods else []),
             lines.get(call.to_number, ""),
             call.doing or call.phase,
             f"{call.seconds:.1f}",
             str(call.turns),
             Text(_tail(call.heard), style="cyan"),
         )
-    return Group(Text(progress(len(calls), done, wanted), style="dim"), table)
+    told = progress(len(calls), done, wanted) + shares(pods)
+    return Group(Text(told, style="dim"), table)
 
 
 def progress(live: int, done: int, wanted: int) -> str:
     """How far it is."""
     return f"{live} live, {done} of {wanted} done"
+
+
+def shares(pods: Mapping[str, Sequence[str]]) -> str:
+    """How many calls each of several pods carries."""
+    return "".join(f"; {pod} {len(pods[pod])}" for pod in sorted(pods))
 
 
 def summary(

@@ -17,6 +17,7 @@ from rich.live import Live
 
 from trunkline.demo import child, pages
 from trunkline.demo.callers import CLINIC, SHOP, Caller, caller
+from trunkline.demo.whereabouts import Whereabouts
 from trunkline.errors import TrunklineError
 from trunkline.sim.carrier.account import ACCOUNT_SID, AUTH_TOKEN
 from trunkline.sim.carrier.report import CallReport
@@ -51,6 +52,7 @@ class Demo:
     rate: float
     data_dir: Path
     stay: bool
+    pods: int = 1
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -73,12 +75,15 @@ async def run(demo: Demo, environ: Mapping[str, str], console: Console) -> int:
         aiohttp.ClientSession() as http,
         serve_realtime("127.0.0.1", 0, RealtimeSimOptions()) as model,
     ):
-        _write(console, "starting one pod, with PostgreSQL and Valkey from their wheels …")
+        what = "one pod, with" if demo.pods == 1 else f"{demo.pods} pods, with Traefik,"
+        _write(console, f"starting {what} PostgreSQL and Valkey from their wheels …")
         given = {**environ, **_environ(model, demo)}
-        async with child.pod(given, log=log, http=http) as pod:
-            _write(console, f"the pod answers on {pod.public_url}; it writes to {log}\n")
+        async with child.pod(given, log=log, http=http, pods=demo.pods) as pod:
+            who = "the pod answers" if demo.pods == 1 else f"{demo.pods} pods answer"
+            it = "it writes" if demo.pods == 1 else "they write"
+            _write(console, f"{who} on {pod.public_url}; {it} to {log}\n")
             async with _carrier(pod) as carrier:
-                reports = await _call(demo, carrier, console)
+                reports = await _call(demo, Whereabouts(pod, http), carrier, console)
             good = await _tell(reports, model, pod, http, console)
             if demo.stay:
                 await _stay(pod, console)
@@ -88,7 +93,7 @@ async def run(demo: Demo, environ: Mapping[str, str], console: Console) -> int:
 def _environ(model: RealtimeSimulator, demo: Demo) -> dict[str, str]:
     config = importlib.resources.files("trunkline.demo") / "line" / "trunkline.yaml"
     return {
-        "TRUNKLINE_POD_NAME": "demo-0",
+        "TRUNKLINE_POD_NAME": "demo-0" if demo.pods == 1 else "demo",
         "TRUNKLINE_DATA_DIR": str(demo.data_dir),
         "TRUNKLINE_CONFIG": str(config),
         "TRUNKLINE_TWILIO_ACCOUNT_SID": ACCOUNT_SID,
@@ -110,7 +115,9 @@ async def _carrier(pod: child.Child) -> AsyncIterator[Carrier]:
         yield carrier
 
 
-async def _call(demo: Demo, carrier: Carrier, console: Console) -> list[CallReport]:
+async def _call(
+    demo: Demo, where: Whereabouts, carrier: Carrier, console: Console
+) -> list[CallReport]:
     reports: list[CallReport] = []
 
     async def place(one: Caller, number: int) -> None:
@@ -122,25 +129,31 @@ async def _call(demo: Demo, carrier: Carrier, console: Console) -> list[CallRepo
 
     with Live(console=console, auto_refresh=False, transient=True) as table:
         async with asyncio.TaskGroup() as calls:
-            drawing = calls.create_task(_draw(demo, carrier, reports, table))
+            drawing = calls.create_task(_draw(demo, carrier, where, reports, table))
+            looking = calls.create_task(where.look())
             async with asyncio.TaskGroup() as placed:
                 for number in range(demo.calls):
                     placed.create_task(place(caller(number), number))
                     await asyncio.sleep(1 / demo.rate)
             drawing.cancel()
+            looking.cancel()
     return reports
 
 
-async def _draw(demo: Demo, carrier: Carrier, reports: list[CallReport], table: Live) -> None:
+async def _draw(
+    demo: Demo, carrier: Carrier, where: Whereabouts, reports: list[CallReport], table: Live
+) -> None:
     """A live table; where there is no terminal to draw it on, a line now and then."""
     console = table.console
     draws = console.is_terminal and not console.is_dumb_terminal
     while True:
         done = len(reports)
         if draws:
-            table.update(pages.live(carrier.calls, LINES, done, demo.calls), refresh=True)
+            page = pages.live(carrier.calls, LINES, done, demo.calls, where.pods)
+            table.update(page, refresh=True)
         else:
-            _write(console, pages.progress(len(carrier.live), done, demo.calls))
+            line = pages.progress(len(carrier.live), done, demo.calls)
+            _write(console, line + pages.shares(where.pods))
         await asyncio.sleep(FRAME_S if draws else PROGRESS_S)
 
 
@@ -208,7 +221,8 @@ async def _stay(pod: child.Child, console: Console) -> None:
     """Until Ctrl-C, which is no failure here; a second one does not wait for the pod's end."""
     _write(
         console,
-        f"\nThe pod stays up until Ctrl-C. Look at {pod.internal_url}/metrics and "
+        f"\n{'The pod stays' if len(pod.internal_urls) == 1 else 'The pods stay'} up until Ctrl-C. "
+        f"Look at {' and '.join(f'{url}/metrics' for url in pod.internal_urls)} and "
         f"{pod.internal_url}/api/v1/calls, or call it again from another terminal:\n"
         f"  trunkline sim carrier --url {pod.public_url}/twilio/voice --auth-token {AUTH_TOKEN}",
     )
