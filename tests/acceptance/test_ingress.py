@@ -339,7 +339,34 @@ def test_no_stream_has_a_limit_of_time(machine: Machine) -> None:
     assert "timeout tunnel 24h" in HAPROXY
 
 
-# The end of all of them.
+# The beginning and the end of all of them.
+
+
+def test_a_pod_that_does_not_start_ends_all_of_it(
+    machine: Machine, folder: Path, settings: dict[str, str]
+) -> None:
+    """It says why, and one line more says which; nobody is left, and nothing is tried again."""
+    config = folder / "tools.yaml"
+    config.write_text(
+        "version: 1\n"
+        "agents: {a: {instructions: hello, tools: [t]}}\n"
+        'numbers: {"*": {agent: a}}\n'
+        "tools: {t: {kind: python, target: 'nowhere:nothing', description: none}}\n"
+    )
+    stores = Path(machine.given["TRUNKLINE_DATA_DIR"]) / "run"
+    given = environ(
+        folder,
+        **{**settings, "PORT": "0", "CONFIG": str(config), "DATA_DIR": str(folder / "other")},
+        REDIS_URL=f"unix://{stores}/valkey.sock?db=0",
+        DATABASE_URL=f"postgresql://trunkline@/postgres?host={stores}",
+    )
+    with running(folder, given, "up", "--pods", "2", "--env-file", os.devnull) as failed:
+        done = failed.done()
+    assert (done.code, done.out) == (1, ""), done
+    assert "nowhere" in done.err.splitlines()[0], done.err
+    last = done.err.splitlines()[-1]
+    assert re.match(r"trunkline: pod-\d did not start: it ended with code 2; see above", last), last
+    assert "started again" not in done.out
 
 
 def test_ctrl_c_drains_and_a_killed_keeper_leaves_nothing(

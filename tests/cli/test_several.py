@@ -12,6 +12,7 @@ from trunkline.config import settings
 from trunkline.config.settings import Settings
 from trunkline.core.ids import PodName
 from trunkline.errors import SettingsError
+from trunkline.pod.http.listening import bind
 
 STORES = EmbeddedStores("unix:///run/valkey.sock", "postgresql:///postgres")
 
@@ -80,5 +81,20 @@ def test_a_pod_runs_with_our_settings_but_for_its_own() -> None:
     assert own["TRUNKLINE_DATABASE_URL"] == STORES.database_url
     named = environ(REDIS_URL="redis://elsewhere")
     assert "TRUNKLINE_REDIS_URL" not in named  # It is in the environment or file that we got.
+    reached = environ(INTERNAL_URL="http://10.0.0.7:8081")["TRUNKLINE_INTERNAL_URL"]
+    assert reached == "http://10.0.0.7:9"  # The machine's address, and the pod's own port.
+    assert "TRUNKLINE_INTERNAL_URL" not in own
     program = several.pod_program(read(), place, Path("x.env"), STORES)
     assert list(program.command[-3:]) == ["pod", "--env-file", "x.env"]
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+    """The ingress's, and each pod's."""
+    with bind(HOST, 0, "TEST_PORT") as bound:
+        taken = str(bound.getsockname()[1])
+        given = read(HOST=HOST, PORT=taken, INTERNAL_PORT="0")
+        with pytest.raises(SettingsError, match="TRUNKLINE_PORT: cannot"), several.places(given, 2):
+            pytest.fail("it was free")
+        given = read(HOST=HOST, PORT="0", INTERNAL_PORT=str(int(taken) - 1))
+        with pytest.raises(SettingsError, match="INTERNAL_PORT: cannot"), several.places(given, 2):
+            pytest.fail("it was free")

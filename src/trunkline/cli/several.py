@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import uvloop
@@ -28,7 +29,8 @@ from trunkline.adapters.embedded.routes import Backend
 from trunkline.adapters.embedded.stores import EmbeddedStores
 from trunkline.cli.start import Start
 from trunkline.cli.streams import say
-from trunkline.config.settings import POD_NAME, Settings
+from trunkline.config.setting_kinds import POD_NAME
+from trunkline.config.settings import Settings
 from trunkline.core.ids import PodName
 from trunkline.errors import SettingsError, TrunklineError
 from trunkline.pod.http.listening import hold
@@ -292,6 +294,11 @@ def pod_program(
         "TRUNKLINE_PORT": str(place.public_port),
         "TRUNKLINE_INTERNAL_PORT": str(place.internal_port),
     }
+    if settings.internal_url is not None:
+        # What was set is where one of us is reached: all are there, each at its own port.
+        parts = urlsplit(settings.internal_url)
+        host = parts.netloc.removesuffix(f":{parts.port}")
+        environ["TRUNKLINE_INTERNAL_URL"] = f"{parts.scheme}://{host}:{place.internal_port}"
     if settings.redis_url is None:
         environ["TRUNKLINE_REDIS_URL"] = stores.redis_url
     if settings.database_url is None:
