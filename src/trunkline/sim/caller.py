@@ -202,6 +202,12 @@ class Person:
             return None
         return piece if len(piece) == size else piece + bytes([SILENCE]) * (size - len(piece))
 
+    def silent_until(self) -> float:
+        """Until then the person says and does nothing, if nothing else happens on the line."""
+        if self._speech or self.orders or self.book.changes != self._idle_changes:
+            return 0.0
+        return self._idle_until
+
     def _rest(self, at: float) -> None:
         """Work out until when the present step surely is not done, if nothing changes."""
         self._idle_until, self._idle_changes = at, self.book.changes

@@ -14,7 +14,7 @@ from trunkline.sim.caller import Pause, Press, Say, WaitForHangUp
 from trunkline.sim.carrier.account import Account
 from trunkline.sim.carrier.events import StreamBinary, StreamStalled
 from trunkline.sim.carrier.faults import Faults, Garbage
-from trunkline.sim.carrier.stream import FRAMES_LATE_MAX
+from trunkline.sim.carrier.frames import FRAMES_LATE_MAX
 from trunkline.sim.tally import Marks
 from trunkline.sim.timemark import mark as mark_of_time
 from trunkline.sim.timemark import read

@@ -110,6 +110,7 @@ class CarrierCall:
 
     def receive(self, event: Event, now: float) -> list[Action]:
         """Something happened."""
+        self.streams.calm(0.0)
         match event:
             case StreamText():  # The hot case first.
                 return self.streams.receive(event, now)[0]
@@ -133,8 +134,9 @@ class CarrierCall:
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due."""
-        only = self.streams.only
-        actions = self.streams.tick(now) if only is None else only.tick(now)
+        if (quiet := self.streams.quiet(now)) is not None:  # The usual case.
+            return [quiet]
+        actions = self.streams.tick(now)
         if self.person.orders:
             self._obey(now)
         if now >= self._timers.next:
@@ -142,12 +144,14 @@ class CarrierCall:
                 self._fire(timer, now)
         if self._out or self.outbox.later or self.leg.is_over:
             actions += self._take(now)
+        self.streams.calm(0.0 if self.outbox.later else self._timers.next)
         return actions
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
-        soonest, only = self._timers.next, self.streams.only
-        at = self.streams.deadline() if only is None else only.deadline()
+        if (at := self.streams.quiet_at()) is not None:  # The usual case.
+            return at
+        soonest, at = self._timers.next, self.streams.deadline()
         if at is not None and at < soonest:
             soonest = at
         if self.outbox.later and (at := self.outbox.deadline()) is not None and at < soonest:

@@ -23,11 +23,12 @@ from trunkline.sim.carrier.events import (
     SendMessage,
 )
 from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
+from trunkline.sim.carrier.frames import Frames
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
 from trunkline.sim.ledger import Ledger
 from trunkline.sim.tally import Marks
-from trunkline.sim.usual import UsualMedia, base64_of
+from trunkline.sim.usual import base64_of
 from trunkline.wire import twilio as wire
 
 PLAY_S: Final = 0.1
@@ -35,9 +36,6 @@ PLAY_S: Final = 0.1
 
 FRAMES_AT_ONCE_MAX: Final = 50
 """Late frames sent in one go: one second. What is still due follows at once, after the others."""
-
-FRAMES_LATE_MAX: Final = 250
-"""Frames later than 5 s are lost audio, not late audio: skipped and counted (31930)."""
 
 MALFORMED: Final = wire.MALFORMED
 NOT_ACCEPTABLE: Final = wire.NOT_ACCEPTABLE
@@ -77,8 +75,7 @@ class MediaStream:
         self.sid = sid
         self.phase = StreamPhase.OPENING
         self.warnings: dict[int, int] = {}
-        self.late_s_max = 0.0
-        """How late a frame of ours was at worst; stalls that a fault wanted do not count."""
+        self.frames = Frames(sid, frame_ms, marks)
         self.opened_at: float | None = None
         self.probe = probe
         self.resets = False
@@ -89,23 +86,13 @@ class MediaStream:
         self._parameters = dict(parameters)
         self._person = person
         self._faults = faults
-        self._frame_ms = frame_ms
-        self._frame_s = frame_ms / 1000
-        self._frame_bytes = frame_ms * BYTES_PER_S // 1000
-        self._quiet = b"\xff" * self._frame_bytes
-        self._silence = base64_of(self._quiet)
-        self._media = UsualMedia(sid)
         self._rng = rng
         self._diary = diary
         self._ledger, self._marks = ledger, marks
         self._queue = PlayQueue()
         self._play_at = math.inf  # When a mark comes due or the queue runs empty.
         self._look_at = math.inf  # When a frame that is sent anyway looks at the queue too.
-        self._frame_at = self._opened_at = 0.0  # When the next frame is due, from when on.
         self._misbehaves = faults != NO_FAULTS
-        self._sequence = 0
-        self._chunk = 0
-        self._skipped = 0
         self._stalled = False
         self._stalled_until = self._next_stall = self._next_garbage = 0.0
         self._garbage_sent = 0
@@ -125,7 +112,7 @@ class MediaStream:
         """When `tick` must come."""
         if self.phase is not StreamPhase.OPEN:
             return None
-        due = self._frame_at
+        due = self.frames.due
         if due < self._stalled_until:  # noqa: PLR1730 - once a frame: a call costs more
             due = self._stalled_until
         return due if due < self._play_at else self._play_at  # noqa: FURB136 - as above
@@ -135,14 +122,12 @@ class MediaStream:
         assert self.phase is StreamPhase.OPENING
         self.phase = StreamPhase.OPEN
         self.opened_at = now
-        self._opened_at = now
-        self._frame_at = now + self._frame_s
+        self.frames.begin(now)
         faults = self._faults
         self._next_stall = now + faults.jitter_every_s
         self._next_garbage = now + faults.garbage_every_s
         if not self.probe:
             self._person.line_up(now)
-        self._sequence = 1
         fields = wire.StartFields(
             self._account_sid,
             self.sid,
@@ -155,10 +140,6 @@ class MediaStream:
         connected = wire.encode(wire.Connected())
         return [SendMessage(self.number, connected), SendMessage(self.number, self._start)]
 
-    def _next_sequence(self) -> str:
-        self._sequence += 1
-        return str(self._sequence)
-
     def tick(self, now: float) -> list[Action]:
         """Play and send what is due."""
         if self.phase is not StreamPhase.OPEN:
@@ -170,40 +151,36 @@ class MediaStream:
             self._misbehave(now, actions)
             if now < self._stalled_until or self.is_over:
                 return actions
-        due, sent = self._frame_at, 0
-        while due <= now and sent < FRAMES_AT_ONCE_MAX:
+        frames, sent = self.frames, 0
+        while frames.due <= now and sent < FRAMES_AT_ONCE_MAX:
             sent += 1
-            late_s = now - due
-            if late_s > self.late_s_max and due >= self._stalled_until:
-                self.late_s_max = late_s
-            if late_s > FRAMES_LATE_MAX * self._frame_s:
-                self._skipped += 1
+            if frames.notes_lateness(now, meant=frames.due < self._stalled_until):
+                frames.skipped += 1
                 self.warn(OVERFLOW, now)
             else:
-                self._send_frame(due, now, actions)
-            due = self._opened_at + (self._chunk + self._skipped + 1) * self._frame_s
-            self._frame_at = due
+                frames.chunk += 1
+                self._send_frame(now, actions)
+            frames.moves_on()
+        frames.calm_until = self._calm_until()
         return actions
 
-    def _send_frame(self, due: float, now: float, actions: list[Action]) -> None:
-        if self.probe:
-            audio = None
-        else:
-            audio = self._person.frame(due, self._frame_bytes)
+    def _calm_until(self) -> float:
+        """Until when frames are silence, and nothing else is to be done but by an event."""
+        if self._misbehaves or self._stalled or self.probe:
+            return 0.0
+        return min(self._play_at, self._look_at, self._person.silent_until())
+
+    def _send_frame(self, now: float, actions: list[Action]) -> None:
+        audio, frames = None, self.frames
+        if not self.probe:
+            audio = self._person.frame(frames.due, frames.size)
             if self._person.orders:
                 self._press(actions)
-        self._chunk += 1
         if self._stalled:  # The server reads too slowly: Twilio drops what it can't deliver.
             self.warn(OVERFLOW, now)
             return
-        if self._marks is not None:
-            audio = self._marks.put(now, self._quiet if audio is None else audio)
-        payload = self._silence if audio is None else base64_of(audio)
-        at_ms = (self._chunk + self._skipped) * self._frame_ms
-        self._sequence += 1
-        text = self._media.written(payload, self._chunk, at_ms, self._sequence)
-        stamped = audio is not None and self._marks is None
-        actions.append(SendFrame(self.number, text, payload if stamped else None))
+        payload = None if audio is None or self._marks is not None else base64_of(audio)
+        actions.append(SendFrame(self.number, frames.text(audio, now), payload))
 
     def _press(self, actions: list[Action]) -> None:
         """Send the keys pressed; a hang-up is left for the call."""
@@ -212,7 +189,7 @@ class MediaStream:
             if isinstance(order, HungUp):
                 left.append(order)
                 continue
-            dtmf = wire.Dtmf(wire.DtmfFields(order.digit), self.sid, self._next_sequence())
+            dtmf = wire.Dtmf(wire.DtmfFields(order.digit), self.sid, self.frames.next_sequence())
             actions.append(SendMessage(self.number, wire.encode(dtmf)))
         self._person.orders[:] = left
 
@@ -241,16 +218,17 @@ class MediaStream:
 
     def _echo(self, name: str, actions: list[Action]) -> None:
         self._marks_echoed += 1
-        mark = wire.Mark(wire.MarkFields(name), self.sid, self._next_sequence())
+        mark = wire.Mark(wire.MarkFields(name), self.sid, self.frames.next_sequence())
         actions.append(SendMessage(self.number, wire.encode(mark)))
 
     def received(self, text: bytes, now: float) -> list[Action]:
         """The server sent a text message."""
         if self.phase is not StreamPhase.OPEN:
             return []
+        self.frames.calm_until = 0.0
         actions: list[Action] = []
         self._play(now, actions)
-        audio = self._media.read(text)
+        audio = self.frames.read(text)
         if audio is not None:  # The usual case.
             self._queued(audio, now)
             return actions
@@ -310,6 +288,7 @@ class MediaStream:
     def stalled(self, stalled: bool) -> None:  # noqa: FBT001 - it is the event's one field
         """The server reads too slowly, or reads again."""
         self._stalled = stalled
+        self.frames.calm_until = 0.0
 
     def warn(self, code: int, now: float) -> None:
         """Count a warning; Twilio logs each kind once per stream."""
@@ -328,7 +307,7 @@ class MediaStream:
             kind = faults.garbage[self._garbage_sent % len(faults.garbage)]
             self._garbage_sent += 1
             self._next_garbage = now + faults.garbage_every_s
-            bad = bad_message(kind, self.sid, self._sequence, self._start, self._rng)
+            bad = bad_message(kind, self.sid, self.frames.sequence, self._start, self._rng)
             actions.append(SendMessage(self.number, bad.data, bad.binary))
         if faults.slow_reader_after_s:
             begins = self.opened_at + faults.slow_reader_after_s
@@ -358,12 +337,13 @@ class MediaStream:
         self._leave(now)
         if not self._faults.no_stop:
             fields = wire.StopFields(self._account_sid, self._call_sid)
-            message = wire.Stop(fields, self.sid, self._next_sequence())
+            message = wire.Stop(fields, self.sid, self.frames.next_sequence())
             actions.append(SendMessage(self.number, wire.encode(message)))
         actions.append(CloseStream(self.number))
         return actions
 
     def _leave(self, now: float) -> None:
+        self.frames.calm_until = 0.0
         self._bytes_dropped += self._queue.queued_bytes
         self._queue.clear()
         self.phase = StreamPhase.CLOSING
@@ -389,7 +369,7 @@ class MediaStream:
             opened_at=self.opened_at,
             ended_at=self._ended_at,
             close_code=self._close_code,
-            frames_sent=self._chunk,
+            frames_sent=self.frames.chunk,
             bytes_received=self._bytes_received,
             bytes_played=self._bytes_played,
             bytes_cleared=self._bytes_cleared,

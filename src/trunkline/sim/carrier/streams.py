@@ -18,6 +18,7 @@ from trunkline.sim.carrier.account import (
 from trunkline.sim.carrier.events import (
     Action,
     OpenStream,
+    SendFrame,
     StreamBinary,
     StreamClosed,
     StreamOpened,
@@ -225,6 +226,23 @@ class Streams:
             form = stream_form(self._call_sid, self._account, sid, event, now, error)
             self._outbox.callback(noun.status_callback, noun.status_callback_method, form, now)
 
+    def quiet(self, now: float) -> SendFrame | None:
+        """The only stream's frame, where it is silence and nothing else is due."""
+        only = self.only
+        if only is None or not only.frames.is_calm(now):
+            return None
+        return SendFrame(only.number, only.frames.quiet(now))
+
+    def quiet_at(self) -> float | None:
+        """When such a frame is due, if one is next."""
+        frames = None if self.only is None else self.only.frames
+        return frames.due if frames is not None and frames.due < frames.calm_until else None
+
+    def calm(self, until: float) -> None:
+        """Something else may have to be done at this time, or has been done: 0."""
+        if self.only is not None and until < self.only.frames.calm_until:
+            self.only.frames.calm_until = until
+
     def tick(self, now: float) -> list[Action]:
         """Play and send what is due on every stream."""
         if self.only is not None:
@@ -274,7 +292,7 @@ class Streams:
     @property
     def late_ms_max(self) -> float:
         """How late a frame of ours was at worst."""
-        return max((stream.late_s_max for stream in self._all), default=0.0) * 1000
+        return max((stream.frames.late_s_max for stream in self._all), default=0.0) * 1000
 
     def reports(self) -> tuple[StreamReport, ...]:
         """What each stream was like."""
