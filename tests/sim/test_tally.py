@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.sim.tally import MISSING_MAX, Marks, Tally
-from trunkline.sim.timemark import SILENCE, Mark
+from trunkline.sim.timemark import SILENCE, Mark, mark
 
 MS = 1000
 
@@ -131,3 +131,17 @@ def test_another_senders_marks_are_told_apart_from_the_one_before() -> None:
     for each in (one, one, other, two, two, one, two):
         caller.take(1.0, each.put(1.0))
     assert (caller.came.count, caller.came.crossed) == (6, 1)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.integers(0, 3))
+def test_frames_counted_together_count_as_one_by_one(seqs: list[int], crossed: int) -> None:
+    """In order or not, a stranger's and one without a mark among them."""
+    frames = [mark(seq * 20 * MS, 7, seq) for seq in seqs]
+    frames += [mark(0, 8, 0), SILENCE, mark(0, 7, 0, origin=2)][:crossed]
+    times = [number / 50 for number in range(len(frames))]
+    single, together = Marks(7), Marks(7)
+    for half in (frames[:5], frames[5:]):
+        for at, frame in zip(times, half, strict=False):
+            single.take(at, frame)
+        together.take_all(times[: len(half)], b"".join(half))
+    assert together.came.as_figures() == single.came.as_figures()

@@ -202,6 +202,11 @@ class Person:
             return None
         return piece if len(piece) == size else piece + bytes([SILENCE]) * (size - len(piece))
 
+    def speaks_until(self, size: int) -> float:
+        """Until then the person does nothing but speak: the last frame is more."""
+        left = -(-(len(self._speech) - self._spoken) // size)
+        return self._last_frame + (left - 0.5) * self._frame_s
+
     def silent_until(self) -> float:
         """Until then the person says and does nothing, if nothing else happens on the line."""
         if self._speech or self.orders or self.book.changes != self._idle_changes:

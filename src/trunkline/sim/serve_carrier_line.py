@@ -25,6 +25,7 @@ from trunkline.sim.carrier.events import (
     WebhookAnswered,
     WebhookFailed,
 )
+from trunkline.sim.carrier.frames import Frames
 from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.pacer import Pacer
 from trunkline.sim.serve_carrier_media import MediaSocket, carry
@@ -72,28 +73,34 @@ class Line:
 
     def __init__(self, carrier: Exchange, call: CarrierCall) -> None:
         self.call = call
-        self.deadline = call.deadline
         self.armed_at = math.inf
         self.ended: asyncio.Future[CallReport] = asyncio.get_running_loop().create_future()
         self._carrier = carrier
         self._sockets: dict[int, MediaSocket] = {}
+        self._frames: Frames | None = None
+        """The only stream's, where there was but one: the usual case."""
+        self._socket: MediaSocket | None = None
+        """That stream's."""
 
     def place(self) -> None:
         """The call begins."""
         self.perform(self.call.place(time.monotonic()))
         self._carrier.pacer.arm(self)
 
+    def deadline(self) -> float | None:
+        """When `tick` must come."""
+        frames = self._frames
+        if frames is not None and frames.due < frames.calm_until:  # The usual case.
+            return frames.due
+        return self.call.deadline()
+
     def tick(self, now: float) -> None:
         """Do what is due."""
-        actions = self.call.tick(now)
-        if len(actions) == 1:
-            action = actions[0]
-            if type(action) is SendFrame and action.payload is None:  # The usual case.
-                transport = self._sockets[action.stream].transport
-                if transport is not None:
-                    transport.send(_TEXT, action.text)
-                return
-        self.perform(actions)
+        frames, socket = self._frames, self._socket
+        if frames is None or socket is None or (text := frames.calm(now)) is None:
+            self.perform(self.call.tick(now))
+        elif socket.transport is not None:  # The usual case.
+            socket.transport.send(_TEXT, text)
 
     def happened(self, event: Event) -> None:
         """Tell the machine, and do what it wants."""
@@ -144,7 +151,9 @@ class Line:
 
     def _open(self, action: OpenStream) -> None:
         socket = MediaSocket(action.stream, self.happened)
-        self._sockets[action.stream] = socket
+        self._sockets[action.stream] = self._socket = socket
+        only = self.call.streams.only
+        self._frames = None if only is None else only.frames
         work = carry(socket, action.url, action.headers, self._carrier.tls)
         self._carrier.spawn(work, f"stream {self.call.plan.sid}")
 

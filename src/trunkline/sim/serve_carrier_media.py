@@ -42,6 +42,8 @@ _QUIET: Final = logging.getLogger("trunkline.sim.carrier")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
 
+_TEXT: Final = WSMsgType.TEXT
+
 _REFUSED_HEADERS: Final = ("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions")
 
 
@@ -78,7 +80,7 @@ class MediaSocket(WSListener):
         if self._refused or frame.payload_size > MESSAGE_BYTES_MAX:
             return
         kind = frame.msg_type
-        if kind is WSMsgType.TEXT and frame.fin:  # The usual case.
+        if kind is _TEXT and frame.fin:  # The usual case.
             self._happened(StreamText(self._number, frame.get_payload_as_bytes()))
         elif kind is WSMsgType.CLOSE:
             self._code = _code_of(frame)

@@ -20,6 +20,8 @@ CLOSE_S_MAX: Final = 2.0
 REASON_BYTES_MAX: Final = 123
 """A close frame has room for no more."""
 
+_TEXT: Final = WSMsgType.TEXT
+
 
 class Host(Protocol):
     """What a connection needs of the simulator it belongs to."""
@@ -62,7 +64,7 @@ class Connection(WSListener):
         kind = frame.msg_type
         if transport.is_close_frame_sent and kind is not WSMsgType.CLOSE:
             return
-        if kind is WSMsgType.TEXT and frame.fin:  # The usual case.
+        if kind is _TEXT and frame.fin:  # The usual case.
             outputs = self.machine.receive(frame.get_payload_as_bytes(), time.monotonic())
             if outputs:  # Without, no deadline has changed either.
                 self._perform(outputs)
@@ -146,7 +148,7 @@ class Connection(WSListener):
         assert self.transport is not None
         if self._cut_off:
             return
-        self.transport.send(WSMsgType.TEXT, server.encode(event))
+        self.transport.send(_TEXT, server.encode(event))
         if self.transport.underlying_transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             self._cut_off = True
             self.machine.record.errors["client_reads_too_slowly"] += 1

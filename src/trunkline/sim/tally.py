@@ -4,6 +4,7 @@ Sequences are counted for each sender (`Mark.origin`) by itself. At the model's 
 says which call this is; the carrier knows.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from trunkline.sim.spread import Spread
@@ -128,12 +129,27 @@ class Marks:
         """The call's number; 0: not yet known."""
         return self.came.call
 
+    def silence(self, now: float) -> bytes:
+        """A silent frame of 20 ms with a mark, as base64."""
+        self.sent = seq = self.sent + 1
+        return self._ours.silence(int(now * 1e6), seq - 1)
+
     def put(self, now: float, audio: bytes = SILENCE) -> bytes:
         """The audio with a mark in its first frame; what is shorter than a frame has none."""
         marked = self._ours.mark(int(now * 1e6), self.sent, audio)
         if marked is not audio:
             self.sent += 1
         return marked
+
+    def take_all(self, times: Sequence[float], audio: bytes) -> None:
+        """As `take` for whole frames, one for each time at which one came."""
+        found = None if self._theirs is None else self._theirs.all_of(audio)
+        if found is None:
+            for number, now in enumerate(times):
+                self.take(now, audio[number * FRAME_BYTES : (number + 1) * FRAME_BYTES])
+            return
+        for now, (seq, at_us) in zip(times, found, strict=True):
+            self.came.next(seq, int(now * 1e6) - at_us)
 
     def take(self, now: float, audio: bytes) -> None:
         """Count the marks in audio that was read from the socket."""

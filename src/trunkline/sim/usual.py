@@ -33,20 +33,21 @@ def appended(text: bytes) -> bytes | None:
 class UsualMedia:
     """The media messages of one stream: the carrier's, written, and the server's, read."""
 
-    __slots__ = ("_prefix", "_shape")
+    __slots__ = ("_prefix", "shape")
 
     def __init__(self, stream_sid: str) -> None:
         assert stream_sid.isalnum(), "needs no escapes"
         sid = stream_sid.encode("ascii")
         self._prefix = b'{"event":"media","streamSid":"%b","media":{"payload":"' % sid
-        self._shape = (
+        self.shape = (
             b'{"event":"media","media":{"payload":"%%b","track":"inbound","chunk":"%%d",'
             b'"timestamp":"%%d"},"streamSid":"%b","sequenceNumber":"%%d"}' % sid
         )
+        """Of a frame: payload, chunk, timestamp and sequence number are to be filled in."""
 
     def written(self, payload: bytes, chunk: int, at_ms: int, sequence: int) -> bytes:
         """A frame of the caller's, as `wire.twilio.encode` writes it; `payload` is base64."""
-        return self._shape % (payload, chunk, at_ms, sequence)
+        return self.shape % (payload, chunk, at_ms, sequence)
 
     def read(self, text: bytes) -> bytes | None:
         """The audio that the server sends in this stream."""

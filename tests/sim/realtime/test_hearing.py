@@ -173,3 +173,28 @@ def test_a_new_format_begins_frames_anew() -> None:
     _, ended = hearing.append(SPEECH.speak("hello") + quiet(600))
     assert isinstance(ended, SpeechEnded)
     assert SPEECH.hear(ended.audio) == "hello"
+
+
+@given(st.lists(st.sampled_from(["quiet", "loud"]), max_size=120))
+def test_frames_that_change_nothing_may_be_added_together(kinds: list[str]) -> None:
+    """The turns are the same, frame by frame or not."""
+    word = SPEECH.speak("hello")
+    frames = [word[at : at + FRAME_BYTES] for at in range(0, len(word), FRAME_BYTES)]
+    loud = next(filter(is_loud, frames))
+    single, together = Hearing(), Hearing()
+    skipped, found = b"", []
+    for kind in kinds:
+        frame = loud if kind == "loud" else SILENCE
+        found += single.append(frame)
+        if together.can_skip and together.changes_nothing(frame):
+            skipped += frame
+            continue
+        together.skip(skipped)
+        skipped = b""
+        for event in together.append(frame):
+            assert event in found
+            found.remove(event)
+    together.skip(skipped)
+    assert found == []
+    assert (together.written_ms, together.speaking) == (single.written_ms, single.speaking)
+    assert together.commit()[-FRAME_BYTES * 15 :] == single.commit()[-FRAME_BYTES * 15 :]

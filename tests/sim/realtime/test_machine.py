@@ -164,6 +164,7 @@ def test_marks_are_read_and_written_where_they_are_asked_for() -> None:
         line.send(client.AppendAudio(base64.b64encode(piece).decode()))
         line.wait(0.02)
     line.answer()
+    line.server.lost(line.now)  # What waited is counted then at the latest.
     marks = line.record.marks
     assert marks is not None
     assert (marks.call, marks.came.count, marks.came.lost) == (7, caller.sent, 0)
@@ -175,6 +176,29 @@ def test_marks_are_read_and_written_where_they_are_asked_for() -> None:
     assert b"".join(bytes(item.audio) for item in line.record.said) == line.audio()
     assert not line.record.ledger.arrivals
     assert not line.record.ledger.departures
+
+
+def test_frames_that_change_nothing_wait_for_one_another() -> None:
+    """Of a load test only; what follows from them, and when they came, is the same."""
+    waiting = connected(options=RealtimeSimOptions(marks=True))
+    at_once = connected(options=RealtimeSimOptions(marks=True))
+    caller, spoken = Marks(7), recorded().speak("i need an appointment")
+    audio = SILENCE * 17 + spoken + SILENCE * 33 + spoken[: 5 * FRAME_BYTES]
+    for at in range(0, len(audio), FRAME_BYTES):
+        piece = caller.put(waiting.now - 0.004, audio[at : at + FRAME_BYTES])
+        append = client.encode(client.AppendAudio(base64.b64encode(piece).decode()))
+        for line in (waiting, at_once):
+            line.send(append if line is waiting else append.replace(b'"', b' "', 1))
+            line.wait(0.02)
+    waiting.server.lost(waiting.now)
+    mine, other = waiting.record, at_once.record
+    assert mine.marks is not None
+    assert other.marks is not None
+    assert mine.marks.came.as_figures() == other.marks.came.as_figures()
+    assert mine.marks.came.count == caller.sent
+    assert mine.heard == other.heard
+    assert (mine.bytes_heard, mine.events) == (other.bytes_heard, other.events)
+    assert [type(event) for event in waiting.events] == [type(event) for event in at_once.events]
 
 
 def test_audio_is_not_kept_where_nobody_asks_for_it() -> None:

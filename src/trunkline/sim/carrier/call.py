@@ -110,7 +110,7 @@ class CarrierCall:
 
     def receive(self, event: Event, now: float) -> list[Action]:
         """Something happened."""
-        self.streams.calm(0.0)
+        self.streams.calm_until(0.0)
         match event:
             case StreamText():  # The hot case first.
                 return self.streams.receive(event, now)[0]
@@ -134,8 +134,8 @@ class CarrierCall:
 
     def tick(self, now: float) -> list[Action]:
         """Do what is due."""
-        if (quiet := self.streams.quiet(now)) is not None:  # The usual case.
-            return [quiet]
+        if (frame := self.streams.calm(now)) is not None:  # The usual case.
+            return [frame]
         actions = self.streams.tick(now)
         if self.person.orders:
             self._obey(now)
@@ -144,12 +144,12 @@ class CarrierCall:
                 self._fire(timer, now)
         if self._out or self.outbox.later or self.leg.is_over:
             actions += self._take(now)
-        self.streams.calm(0.0 if self.outbox.later else self._timers.next)
+        self.streams.calm_until(0.0 if self.outbox.later else self._timers.next)
         return actions
 
     def deadline(self) -> float | None:
         """When `tick` must come."""
-        if (at := self.streams.quiet_at()) is not None:  # The usual case.
+        if (at := self.streams.calm_at()) is not None:  # The usual case.
             return at
         soonest, at = self._timers.next, self.streams.deadline()
         if at is not None and at < soonest:

@@ -165,10 +165,14 @@ class MediaStream:
         return actions
 
     def _calm_until(self) -> float:
-        """Until when frames are silence, and nothing else is to be done but by an event."""
-        if self._misbehaves or self._stalled or self.probe:
+        """Until when nothing but the next frame is to be done, unless an event comes."""
+        if self._misbehaves or self._stalled or self.probe or not self.frames.may_be_calm:
             return 0.0
-        return min(self._play_at, self._look_at, self._person.silent_until())
+        person = self._person
+        speaks = person.is_speaking and self._marks is not None  # Else the ledger wants it.
+        self.frames.speaks = person.frame if speaks else None
+        until = person.speaks_until(self.frames.size) if speaks else person.silent_until()
+        return min(self._play_at, self._look_at, until)
 
     def _send_frame(self, now: float, actions: list[Action]) -> None:
         audio, frames = None, self.frames

@@ -226,19 +226,18 @@ class Streams:
             form = stream_form(self._call_sid, self._account, sid, event, now, error)
             self._outbox.callback(noun.status_callback, noun.status_callback_method, form, now)
 
-    def quiet(self, now: float) -> SendFrame | None:
-        """The only stream's frame, where it is silence and nothing else is due."""
-        only = self.only
-        if only is None or not only.frames.is_calm(now):
+    def calm(self, now: float) -> SendFrame | None:
+        """The only stream's frame, where nothing else is due."""
+        if self.only is None or (text := self.only.frames.calm(now)) is None:
             return None
-        return SendFrame(only.number, only.frames.quiet(now))
+        return SendFrame(self.only.number, text)
 
-    def quiet_at(self) -> float | None:
+    def calm_at(self) -> float | None:
         """When such a frame is due, if one is next."""
         frames = None if self.only is None else self.only.frames
         return frames.due if frames is not None and frames.due < frames.calm_until else None
 
-    def calm(self, until: float) -> None:
+    def calm_until(self, until: float) -> None:
         """Something else may have to be done at this time, or has been done: 0."""
         if self.only is not None and until < self.only.frames.calm_until:
             self.only.frames.calm_until = until

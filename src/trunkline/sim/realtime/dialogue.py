@@ -57,7 +57,7 @@ class Dialogue:
         self.responses = Responses(options, brain, speech, faults, ids, self.conversation, record)
         self._options, self._speech, self._faults = options, speech, faults
         self._ids, self._record, self._expires_at = ids, record, expires_at
-        self._hearing = Hearing()
+        self.hearing = Hearing()
         self._turn_item = ""
         self._out: list[server.ToClient] = []
         self._transcriptions: deque[tuple[float, Entry]] = deque()
@@ -97,7 +97,7 @@ class Dialogue:
             case client.CommitAudio():
                 self._commit_by_hand(now)
             case client.ClearAudio():
-                self._hearing.clear()
+                self.hearing.clear()
                 self._out.append(server.AudioCleared(self._ids.event()))
             case client.CreateItem():
                 self._create_item(event)
@@ -138,7 +138,7 @@ class Dialogue:
         )
         self._is_pcmu = isinstance(self.session.audio.input.format, Pcmu)
         detection = self.session.audio.input.turn_detection
-        self._hearing.tune(detection)
+        self.hearing.tune(detection)
         self._creates = detection is not None and bool(detection.create_response)
         self._interrupts = detection is not None and bool(detection.interrupt_response)
         self._idle_ms = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
@@ -154,7 +154,7 @@ class Dialogue:
         before = self.session
         self._set(rules.merged(self._settings, update))
         if before.audio.input.format != self.session.audio.input.format:
-            self._hearing.realign()
+            self.hearing.realign()
         if before.instructions != self.session.instructions or before.tools != self.session.tools:
             self.responses.forget_cache()
         if not self._idle_ms:
@@ -172,7 +172,7 @@ class Dialogue:
         if not self._is_pcmu:
             self._record.format_mismatch += 1
             ulaw = ulaw[::PCM_BYTES_PER_ULAW_BYTE]
-        found = self._hearing.append(ulaw)
+        found = self.hearing.append(ulaw)
         if not found:  # The usual case.
             return False
         for event in found:
@@ -189,6 +189,19 @@ class Dialogue:
                     assert_never(event)
         return True
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether frames that change nothing may wait for one another."""
+        return self._is_pcmu and not self._idle_ms and self.hearing.can_skip
+
+    def hear_all(self, frames: list[bytes], times: list[float]) -> None:
+        """Frames that changed nothing, and when each came."""
+        audio = b"".join(frames)
+        self._record.bytes_heard += len(audio)
+        self.hearing.skip(audio)
+        if (marks := self._record.marks) is not None:
+            marks.take_all(times, audio)
+
     def _speech_began(self, at_ms: int, now: float) -> None:
         self._idle_at = None
         self._turn_item = self._ids.item()
@@ -198,14 +211,14 @@ class Dialogue:
             self._say(self.responses.cancel("turn_detected", now, late_delta=late), now)
 
     def _commit_by_hand(self, now: float) -> None:
-        if self._hearing.buffered_ms < COMMIT_MS_MIN:
+        if self.hearing.buffered_ms < COMMIT_MS_MIN:
             raise ModelProtocolError(
                 f"Error committing input audio buffer: buffer too small. Expected at least "
-                f"{COMMIT_MS_MIN}ms of audio, but buffer only has {self._hearing.buffered_ms}ms.",
+                f"{COMMIT_MS_MIN}ms of audio, but buffer only has {self.hearing.buffered_ms}ms.",
                 "input_audio_buffer_commit_empty",
             )
-        item_id = self._turn_item if self._hearing.speaking else self._ids.item()
-        self._commit(item_id, self._hearing.commit(), now)
+        item_id = self._turn_item if self.hearing.speaking else self._ids.item()
+        self._commit(item_id, self.hearing.commit(), now)
 
     def _commit(self, item_id: str, audio: bytes, now: float) -> None:
         text = self._speech.hear(audio)
@@ -253,18 +266,18 @@ class Dialogue:
             self._out.append(server.Error(detail, self._ids.event()))
 
     def _arm_idle(self, now: float) -> None:
-        if self._idle_ms and not self._hearing.speaking:
+        if self._idle_ms and not self.hearing.speaking:
             self._idle_at = now + (self.responses.last_audio_ms + self._idle_ms) / 1000
 
     def _idle(self, now: float) -> None:
         """Nobody spoke for long: the silence is committed, and answered."""
         self._idle_at = None
-        if self._hearing.speaking or self.responses.active is not None:
+        if self.hearing.speaking or self.responses.active is not None:
             return
-        item_id, end_ms = self._ids.item(), self._hearing.written_ms
-        start_ms = end_ms - self._hearing.buffered_ms
+        item_id, end_ms = self._ids.item(), self.hearing.written_ms
+        start_ms = end_ms - self.hearing.buffered_ms
         self._out.append(server.IdleTimeout(start_ms, end_ms, item_id, self._ids.event()))
-        self._commit(item_id, self._hearing.commit(), now)
+        self._commit(item_id, self.hearing.commit(), now)
         self._respond("idle", now)
 
     # --- items

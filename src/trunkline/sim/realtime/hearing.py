@@ -75,6 +75,26 @@ class Hearing:
         """Whether the caller is in a turn."""
         return self._speaking
 
+    @property
+    def can_skip(self) -> bool:
+        """Whether whole frames that change nothing may be added together."""
+        return self.detects and self._examined == self._start + len(self._buffer)
+
+    def changes_nothing(self, frame: bytes) -> bool:
+        """Whether a whole frame is silence that goes on, or speech that goes on."""
+        loud = len(frame.translate(None, self._quiet)) >= LOUD_SAMPLES_MIN
+        return loud is self._speaking
+
+    def skip(self, frames: bytes) -> None:
+        """Add frames of which each changes nothing."""
+        if not frames:
+            return
+        self._buffer += frames
+        self._examined += len(frames)
+        self._silent_ms = self._loud_frames = 0
+        if len(self._buffer) > self._trim_at:
+            self._trim()
+
     def tune(self, detection: TurnDetection | None) -> None:
         """Set turn detection, all its fields filled in; None commits by hand."""
         self.detects = detection is not None

@@ -24,12 +24,16 @@ from trunkline.sim.realtime.handshake import Accepted
 from trunkline.sim.realtime.ids import Ids
 from trunkline.sim.realtime.options import RealtimeSimOptions
 from trunkline.sim.realtime.record import SessionRecord
-from trunkline.sim.speech import Speech
+from trunkline.sim.speech import FRAME_BYTES, Speech
 from trunkline.sim.tally import Marks
 from trunkline.sim.timemark import ORIGIN_MAX
 from trunkline.sim.usual import appended, base64_of
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.responses import ErrorDetail
+
+WAITING_MAX: Final = 10
+"""So many frames of a load test that change nothing (silence that goes on, speech that goes on)
+are taken in together: 200 ms. Then, or when anything else comes, each counts as of its time."""
 
 EARLY_EVENTS_MAX: Final = 1000
 """Client events kept before session.created is out; more close the session."""
@@ -91,6 +95,11 @@ class RealtimeServer:
         self._reset_at: float | None = None
         self._stall_at: float | None = None
         self._closed = False
+        self._may_wait = False
+        """Whether frames that change nothing wait in `_waiting`."""
+        self._waiting: list[bytes] = []
+        self._waiting_at: list[float] = []
+        self._changes_nothing = self.dialogue.hearing.changes_nothing
 
     @property
     def closed(self) -> bool:
@@ -115,19 +124,15 @@ class RealtimeServer:
         self, event: bytes | bytearray | memoryview | str | client.FromClient, now: float
     ) -> list[Output]:
         """Take a client's event; whatever is wrong with it is answered and counted."""
+        audio = appended(event) if isinstance(event, bytes) and self._early is None else None
+        if audio is not None and self._may_wait and self._waits(audio, now):
+            return NOTHING  # The usual case.
+        self._catch_up()
         if self._closed or (self._stall_at is not None and self._stalled(now)):
             return []
-        if isinstance(event, bytes):
-            audio = appended(event) if self._early is None else None
-            if audio is not None:  # The usual case.
-                self.record.events["AppendAudio"] += 1
-                if self.record.marks is None:
-                    self.record.ledger.came(base64_of(audio), now)
-                if not self.dialogue.hear(audio, now):
-                    return NOTHING
-                self._send(now)
-                return self._taken()
-        elif isinstance(event, bytearray | memoryview):
+        if audio is not None:
+            return self._hear(audio, now)
+        if isinstance(event, bytearray | memoryview):
             event = bytes(event)
         if self._early is None:
             self._take(event, now)
@@ -135,14 +140,55 @@ class RealtimeServer:
             self._early.append(event)
         else:
             self._close(CLOSE_POLICY, "too many events before session.created")
+        self._look_again()
         return self._taken()
+
+    def _hear(self, audio: bytes, now: float) -> list[Output]:
+        self.record.events["AppendAudio"] += 1
+        if self.record.marks is None:
+            self.record.ledger.came(base64_of(audio), now)
+        said = self.dialogue.hear(audio, now)
+        if len(audio) != FRAME_BYTES:
+            self._look_again()
+        if not said:
+            return NOTHING
+        self._send(now)
+        return self._taken()
+
+    def _waits(self, audio: bytes, now: float) -> bool:
+        """Whether the audio changes nothing: then it is kept for `_catch_up`."""
+        if len(audio) != FRAME_BYTES or not self._changes_nothing(audio):
+            return False
+        self._waiting.append(audio)
+        self._waiting_at.append(now)
+        if len(self._waiting) >= WAITING_MAX:
+            self._catch_up()
+        return True
+
+    def _look_again(self) -> None:
+        """Look whether frames may wait from now on; only a load test's do."""
+        self._may_wait = (
+            self.record.marks is not None
+            and self._early is None
+            and self._stall_at is None
+            and not self._closed
+            and self.dialogue.may_wait
+        )
+
+    def _catch_up(self) -> None:
+        """Take in the frames that wait."""
+        if self._waiting:
+            self.record.events["AppendAudio"] += len(self._waiting)
+            self.dialogue.hear_all(self._waiting, self._waiting_at)
+            self._waiting, self._waiting_at = [], []
 
     def tick(self, now: float) -> list[Output]:
         """Do all that is due."""
         if self._closed:
             return []
         if _due(self._reset_at, now):
-            self._closed = True
+            self._catch_up()
+            self._closed, self._may_wait = True, False
             return [Reset()]
         if _due(self._create_at, now):
             self._create_at = None
@@ -172,11 +218,14 @@ class RealtimeServer:
 
     def stall(self) -> None:
         """From now on nothing is answered, and the socket stays open."""
+        self._catch_up()
+        self._may_wait = False
         self._stall_at = NOW
 
     def lost(self, now: float, code: int | None = None, reason: str = "") -> None:
         """The socket is gone, whoever closed it."""
-        self._closed = True
+        self._catch_up()
+        self._closed, self._may_wait = True, False
         record = self.record
         if record.closed_at is None:
             record.closed_at = now
@@ -245,7 +294,8 @@ class RealtimeServer:
         self._close(close_code, message)
 
     def _close(self, code: int, reason: str) -> None:
-        self._closed = True
+        self._catch_up()
+        self._closed, self._may_wait = True, False
         self.record.close_code, self.record.close_reason = code, reason
         self._out.append(Close(code, reason))
 
