@@ -129,11 +129,6 @@ class Marks:
         """The call's number; 0: not yet known."""
         return self.came.call
 
-    def silence(self, now: float) -> bytes:
-        """A silent frame of 20 ms with a mark, as base64."""
-        self.sent = seq = self.sent + 1
-        return self._ours.silence(int(now * 1e6), seq - 1)
-
     def put(self, now: float, audio: bytes = SILENCE) -> bytes:
         """The audio with a mark in its first frame; what is shorter than a frame has none."""
         marked = self._ours.mark(int(now * 1e6), self.sent, audio)

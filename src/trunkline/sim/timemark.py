@@ -15,7 +15,6 @@ machine's monotonic clock, so that the other end may be another process of the s
            sync   call   origin   seq   at_us   check   none
 """
 
-from binascii import b2a_base64
 from typing import Final, NamedTuple
 
 FRAME_BYTES: Final = 160
@@ -39,7 +38,6 @@ HEAD_BITS: Final = _SYNC_BITS + _CALL_BITS + _ORIGIN_BITS
 """The same in all marks of one sender."""
 TAIL_BITS: Final = _SEQ_BITS + _AT_BITS + _CHECK_BITS
 BITS: Final = HEAD_BITS + TAIL_BITS
-assert HEAD_BITS % 3 == 0, "whole groups of base64"
 _BODY_BITS: Final = _SEQ_BITS + _AT_BITS
 _BODY: Final = 2**_BODY_BITS - 1
 _CHECK: Final = 2**_CHECK_BITS - 1
@@ -74,7 +72,7 @@ _REST: Final = SILENCE[BITS:]
 class Sender:
     """What is the same in all marks of one sender, made once."""
 
-    __slots__ = ("_check", "_head", "_head64", "call", "digits", "origin")
+    __slots__ = ("_check", "_head", "call", "digits", "origin")
 
     def __init__(self, call: int, origin: int = 0) -> None:
         assert 0 <= call <= CALL_MAX, call
@@ -84,7 +82,6 @@ class Sender:
         self.digits = format(head, f"0{HEAD_BITS}b").encode()
         """Its marks begin with these binary digits."""
         self._head = self.digits.translate(_QUIET)
-        self._head64 = b2a_base64(self._head, newline=False)
         self._check = (head << _BODY_BITS) % _PRIME
 
     def mark(self, at_us: int, seq: int, audio: bytes = SILENCE) -> bytes:
@@ -99,13 +96,6 @@ class Sender:
         own = int.from_bytes(audio[:BITS], "big") & _EVEN
         bits = own | int.from_bytes(marked, "big") & _ODD
         return bits.to_bytes(BITS, "big") + audio[BITS:]
-
-    def silence(self, at_us: int, seq: int) -> bytes:
-        """As `mark` of silence, in base64."""
-        body = (seq & SEQ_MAX) << _AT_BITS | at_us & AT_US_MAX
-        tail = body << _CHECK_BITS | (self._check + body) % _PRIME
-        written = format(tail, "096b").encode().translate(_QUIET) + _REST
-        return self._head64 + b2a_base64(written, newline=False)
 
     def all_of(self, audio: bytes) -> list[tuple[int, int]] | None:
         """As `seq_and_at_us` of each frame; None where one has no mark of this sender's."""

@@ -6,7 +6,7 @@ from base64 import b64decode
 import pytest
 
 from trunkline.sim.carrier.frames import FRAMES_LATE_MAX, Frames
-from trunkline.sim.speech import FRAME_BYTES, SILENCE, recorded
+from trunkline.sim.speech import FRAME_BYTES, recorded
 from trunkline.sim.tally import Marks
 from trunkline.sim.timemark import Mark, read
 from trunkline.wire import twilio
@@ -80,11 +80,3 @@ def test_a_frame_that_is_not_alone_is_not_calm(late_s: float) -> None:
     assert frames.notes_lateness(frames.due + late_s, meant=True) == (late_s > 5)
     assert frames.late_s_max == 0
     assert FRAMES_LATE_MAX * 0.02 == 5
-
-
-def test_longer_frames_with_marks_are_never_calm() -> None:
-    """A mark's silence has 20 ms."""
-    assert not begun(Marks(7), 200).may_be_calm
-    assert begun(None, 200).may_be_calm
-    assert begun(Marks(7)).may_be_calm
-    assert SILENCE == b"\xff" * FRAME_BYTES

@@ -10,7 +10,6 @@ from typing import Final
 
 from trunkline.sim.carrier.playqueue import BYTES_PER_S
 from trunkline.sim.tally import Marks
-from trunkline.sim.timemark import FRAME_BYTES
 from trunkline.sim.usual import UsualMedia, base64_of
 
 FRAMES_LATE_MAX: Final = 250
@@ -26,7 +25,7 @@ class Frames:
 
     __slots__ = (
         "_frame_ms", "_frame_s", "_marks", "_media", "_opened_at", "_quiet", "_shape", "_silence",
-        "calm_until", "chunk", "due", "late_s_max", "may_be_calm", "sequence", "size", "skipped",
+        "calm_until", "chunk", "due", "late_s_max", "sequence", "size", "skipped",
         "speaks",
     )  # fmt: skip
 
@@ -42,8 +41,6 @@ class Frames:
         self.late_s_max = 0.0
         """How late a frame of ours was at worst; stalls that a fault wanted do not count."""
         self.size = frame_ms * BYTES_PER_S // 1000
-        self.may_be_calm = marks is None or self.size == FRAME_BYTES
-        """Whether any frame ever is."""
         self._frame_ms, self._frame_s = frame_ms, frame_ms / 1000
         self._marks = marks
         self._media = UsualMedia(sid)
@@ -72,17 +69,18 @@ class Frames:
         late_s = now - due
         if not 0.0 <= late_s < self._frame_s or now >= self.calm_until:
             return None
-        self.late_s_max = max(self.late_s_max, late_s)
+        if late_s > self.late_s_max:  # noqa: PLR1730 - once a frame: a call costs more
+            self.late_s_max = late_s
         self.chunk = chunk = self.chunk + 1
         self.sequence = sequence = self.sequence + 1
         count = chunk + self.skipped
         self.due = self._opened_at + (count + 1) * self._frame_s
-        marks = self._marks
+        marks, audio = self._marks, self._quiet
         if marks is None:
             payload = self._silence
-        elif self.speaks is None or (audio := self.speaks(due, self.size)) is None:
-            payload = marks.silence(now)
         else:
+            if self.speaks is not None:
+                audio = self.speaks(due, self.size) or audio
             payload = base64_of(marks.put(now, audio))
         return self._shape % (payload, chunk, count * self._frame_ms, sequence)
 

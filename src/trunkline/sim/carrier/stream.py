@@ -166,7 +166,7 @@ class MediaStream:
 
     def _calm_until(self) -> float:
         """Until when nothing but the next frame is to be done, unless an event comes."""
-        if self._misbehaves or self._stalled or self.probe or not self.frames.may_be_calm:
+        if self._misbehaves or self._stalled or self.probe:
             return 0.0
         person = self._person
         speaks = person.is_speaking and self._marks is not None  # Else the ledger wants it.
