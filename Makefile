@@ -38,8 +38,12 @@ format: setup ## Write the code as the formatter wants it.
 	$(BIN)/ruff check --fix
 
 .PHONY: test
-test: setup ## Every test: machines, codecs, stores, and whole calls over real sockets.
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder  # Most of them wait for calls that take their time.
+test: setup ## Machines, codecs, stores, and whole calls over real sockets: all of one pod.
+	$(BIN)/pytest --ignore tests/fleet -n 4 --dist loadfile --no-loadscope-reorder  # Most of them wait for calls that take their time.
+
+.PHONY: test-fleet
+test-fleet: setup ## Several pods as processes behind real ingresses; killed, drained, started again.
+	$(BIN)/pytest tests/fleet -n 2 --dist loadfile
 
 .PHONY: test-stores
 test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is skipped.

@@ -6,6 +6,7 @@ TrunklineError
 │   └── CarrierProtocolError   a carrier's message is not of the protocol
 ├── ModelError             the realtime model failed or refused us
 │   └── ModelProtocolError     a model's message is not of the protocol
+├── NeighbourProtocolError another pod's message is not of the protocol between pods
 ├── SoundError             a clip of our own can't be read or made
 └── StoreError             Redis or Postgres failed or refused us
     ├── Held                   another process holds the data folder's stores
@@ -56,6 +57,10 @@ class ModelProtocolError(ModelError):
         super().__init__(message)
         self.code = code
         self.param = param
+
+
+class NeighbourProtocolError(TrunklineError):
+    """What another pod said, or what claims to be one, can't be read."""
 
 
 class SoundError(TrunklineError):

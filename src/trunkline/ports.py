@@ -9,6 +9,7 @@ from trunkline.core.carrier import CarrierFact
 from trunkline.core.facts import Direction
 from trunkline.core.fleet_states import Beat, Claim, Fleet, Heard, Life, Placed, Target
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.neighbour_words import Answer, Receive, Take, Told, Word
 from trunkline.core.record import Aside, Entry, Head
 from trunkline.core.retention import Erased, Retention
 from trunkline.core.slots import INBOUND_HOLD_S, NOBODYS, Bounds, Full, ModelLimit
@@ -207,6 +208,10 @@ class JournalIndex(Protocol):
         """
         ...
 
+    async def holder(self, call: CallSid) -> HeldCall | None:
+        """Who holds a call; None if there is no journal of it."""
+        ...
+
 
 class CallBook(Protocol):
     """The call log: acknowledged facts, for ever."""
@@ -292,6 +297,47 @@ class JournalEraser(Protocol):
 
     async def erase_journals(self, calls: Sequence[CallSid]) -> int:
         """Delete the journals of those that have ended or are unknown; how many there were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PodAt:
+    """One life of a pod, and the URL of its internal port."""
+
+    life: Life
+    address: str
+
+
+class Neighbours(Protocol):
+    """The other pods. None: it did not answer in time, or that life of it is over."""
+
+    async def word(self, at: PodAt, call: CallSid) -> Word | None:
+        """What it knows of a call: asked before its call is taken over."""
+        ...
+
+    async def receive(self, at: PodAt, call: CallSid, order: Receive) -> Answer | None:
+        """Have it answer a new call that has a slot there."""
+        ...
+
+    async def take(self, at: PodAt, call: CallSid, order: Take) -> Answer | None:
+        """Have it go on with a call under an epoch that names it."""
+        ...
+
+    async def tell(self, at: PodAt, call: CallSid, told: Told) -> None:
+        """Pass on what the carrier told of a call's end; nothing comes of it if it is away."""
+        ...
+
+
+class CarrierOrders(Protocol):
+    """What we order of the carrier about a call that it has."""
+
+    async def redirect(self, call: CallSid, url: str) -> bool:
+        """Have it ask this address what follows; False if the call is over.
+
+        Raises:
+            CarrierError: refused, or no answer.
+            SettingsError: the account or its token is wrong.
+        """
         ...
 
 

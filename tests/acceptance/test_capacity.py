@@ -23,7 +23,7 @@ agents:
       - {name: gpt-realtime-2.1, sessions_max: 3}
       - {name: other-model, url: "@OTHER@", sessions_max: 2}
 numbers:
-  "*": {agent: desk, overflow: {dial: "+15550100021"}}
+  "*": {agent: desk, hold_s: 0, overflow: {dial: "+15550100021"}}
 """
 """Two sessions of the first model and one of the other are for calls, the rest is kept for them."""
 
@@ -34,7 +34,7 @@ ONE_MODEL = """
 agents:
   desk: {instructions: You answer., greeting: 'Say: "good morning"'}
 numbers:
-  "*": {agent: desk, overflow: {dial: "+15550100021"}}
+  "*": {agent: desk, hold_s: 0, overflow: {dial: "+15550100021"}}
 """
 
 

@@ -28,8 +28,8 @@ tenants:
 agents:
   desk: {instructions: You answer., greeting: 'Say: "good morning"'}
 numbers:
-  "+15550100001": {agent: desk, tenant: clinic}
-  "+15550100002": {agent: desk, tenant: dentist}
+  "+15550100001": {agent: desk, tenant: clinic, hold_s: 0}
+  "+15550100002": {agent: desk, tenant: dentist, hold_s: 0}
   "+15550100003": {agent: desk}
   "+15550100010": {agent: desk, tenant: closed, overflow: {dial: "+15550100021"}}
   "+15550100011": {agent: desk, tenant: closed, overflow: {voicemail: {prompt: Leave a message.}}}

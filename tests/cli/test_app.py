@@ -41,6 +41,8 @@ def test_these_are_the_commands() -> None:
         "calls verify",
         "calls forget",
         "calls purge",
+        "pods list",
+        "pods drain",
         "voice render",
         "loadtest",
         "sim carrier",
@@ -48,7 +50,10 @@ def test_these_are_the_commands() -> None:
     ]
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, ("calls",), ("voice",), ("sim",), ()], ids=" ".join)
+ROOTS = [("calls",), ("pods",), ("voice",), ("sim",), ()]
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, *ROOTS], ids=" ".join)
 def test_help_teaches_in_plain_text(words: tuple[str, ...]) -> None:
     """It answers at 80 columns without frames, and no sentence of a list is cut off."""
     shown = runner.invoke(app, [*words, "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})

@@ -276,6 +276,8 @@ async def test_every_call_is_found_with_its_holder(bench: Bench) -> None:
     expected[0] = HeldCall(calls[0], mine(epochs[0]), CallState.ENDED, logged=True)
     expected[1] = HeldCall(calls[1], mine(epochs[1]), CallState.ENDED, logged=False)
     assert await all_held(bench) == expected
+    assert [await bench.journal.holder(call) for call in calls] == expected
+    assert await bench.journal.holder(CallSid("CA" + "f" * 32)) is None
 
 
 async def test_nothing_appended_is_nothing_done(bench: Bench) -> None:

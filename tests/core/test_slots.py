@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trunkline.core.facts import Direction
+from trunkline.core.fleet_states import Claim, Listed
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import (
     INBOUND_HOLD_S,
@@ -55,6 +56,34 @@ def test_a_repeated_webhook_gets_the_same_slot() -> None:
     assert slots.reserve(ONE, E1, 10.0) == Reserved(ONE, E1, bound=False, first=False)
     assert slots.held == 1
     assert slots.deadline() == INBOUND_HOLD_S
+
+
+def test_a_call_of_another_pod_is_taken_whatever_the_limits() -> None:
+    """Full, draining, its tenant at its limit: it has talked already. Its stream must come."""
+    slots = PodSlots(1)
+    bounds = Bounds(tenant="clinic", tenant_calls_max=1)
+    slots.reserve(ONE, E1, 0.0, bounds=bounds)
+    slots.close()
+    slots.take(TWO, E2, 0.0, bounds=bounds, model="m")
+    assert slots.held_of(tenant="clinic") == slots.held == 2
+    assert slots.held_of(model="m") == 1
+    assert slots.bind(TWO, E1, 1.0) is Binding.STALE
+    assert slots.bind(TWO, E2, 1.0) is Binding.BOUND
+    slots.take(THREE, E1, 0.0)
+    assert slots.expire(INBOUND_HOLD_S) == [ONE, THREE]
+
+
+def test_the_fleet_is_told_of_every_slot_that_has_an_epoch() -> None:
+    """Whether its stream has started, and what it counts with."""
+    slots = PodSlots(3)
+    slots.reserve(ONE, Epoch(0), 0.0)
+    slots.reserve(TWO, E1, 0.0, direction="outbound", bounds=Bounds(tenant="t", vertical="v"))
+    slots.reserve(THREE, E2, 0.0, models=[ModelLimit("m")])
+    slots.bind(THREE, E2, 1.0)
+    assert slots.listed() == (
+        Listed(TWO, E1, bound=False, claim=Claim("outbound", "t", "v")),
+        Listed(THREE, E2, bound=True, claim=Claim(model="m")),
+    )
 
 
 def test_a_reservation_without_start_ends() -> None:

@@ -215,14 +215,16 @@ class Running:
         return [msgspec.json.decode(entry.payload, type=facts.Fact) for entry in entries]
 
 
-def surroundings(journal: FailingJournal, book: FailingBook) -> Surroundings:
+def surroundings(
+    journal: FailingJournal, book: FailingBook, pod: PodName = POD, life: Incarnation = LIFE
+) -> Surroundings:
     """A pod's, with these stores."""
     metrics = Metrics()
     recorder = Recorder(
         journal,
         book,
-        pod=POD,
-        incarnation=LIFE,
+        pod=pod,
+        incarnation=life,
         log=logs.get_logger(),
         metrics=metrics,
         wall_ms=lambda: 1_767_225_600_000,

@@ -9,22 +9,27 @@ import msgspec
 
 from call.script import plan
 from pod.ends import LIFE, POD, SOON_S, Door, Socket, Tools, surroundings, until
-from pod.stores import FailingBook, FailingJournal
+from pod.stores import FailingBook, FailingFleet, FailingJournal
 from trunkline.call.plan import CallPlan, Limits
 from trunkline.core import facts, tickets
 from trunkline.core.facts import CallEnded, Fact
-from trunkline.core.ids import CallSid, StreamSid
+from trunkline.core.fleet_states import Beat, Life
+from trunkline.core.ids import CallSid, Epoch, StreamSid
+from trunkline.core.neighbour_words import Answer as AnswerWord
+from trunkline.core.neighbour_words import Receive, Take, Told, Word
 from trunkline.core.slots import NOBODYS, Bounds, ModelLimit, PodSlots
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity
 from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
-from trunkline.pod.desk import Desk
 from trunkline.pod.directory import Line, Overflow, Prepared
 from trunkline.pod.front import Front
-from trunkline.pod.passes import Passes, media_path, media_url
+from trunkline.pod.orders import Orders
+from trunkline.pod.passes import media_path, media_url
+from trunkline.pod.reception import Ground, Reception
 from trunkline.pod.redirects import Redirects
 from trunkline.pod.surroundings import Surroundings
+from trunkline.ports import PodAt
 from trunkline.telemetry.logs import get_logger
 from trunkline.wire import twilio, twiml, webhooks
 
@@ -46,8 +51,10 @@ class Book:
         call_plan: CallPlan,
         bounds: Bounds = NOBODYS,
         models: tuple[ModelLimit, ...] = (ModelLimit("m"),),
+        hold_s: float = 0.0,
     ) -> None:
         self.plan = call_plan
+        self.hold_s = hold_s
         self.bounds = bounds
         self.models = models
 
@@ -64,6 +71,7 @@ class Book:
             overflow,
             bounds=self.bounds,
             models=self.models,
+            hold_s=self.hold_s,
         )
 
     def prepare(self, line: Line, variables: Mapping[str, str]) -> Prepared:
@@ -113,8 +121,7 @@ class Answer:
 class Office:
     """A front with its desk, and all that they stand on."""
 
-    front: Front
-    redirects: Redirects
+    reception: Reception
     calls: Calls
     slots: PodSlots
     journal: FailingJournal
@@ -128,6 +135,16 @@ class Office:
     doors: Mapping[str, Door]
     """By model, in the order of the list; `door` is the first."""
     sockets: list[Socket] = field(default_factory=list)
+
+    @property
+    def front(self) -> Front:
+        """What webhooks are answered by."""
+        return self.reception.front
+
+    @property
+    def redirects(self) -> Redirects:
+        """What those behind streams are answered by."""
+        return self.reception.redirects
 
     async def ring(self, call: CallSid) -> Answer:
         """A call's webhook, answered."""
@@ -196,6 +213,66 @@ class Office:
         await until(lambda: not self.calls.all())
 
 
+class Direct:
+    """The other pods of a fleet in one process; one that is frozen does not answer."""
+
+    def __init__(self) -> None:
+        self.orders: dict[Life, Orders] = {}
+        self.frozen: set[Life] = set()
+        self.asked: list[str] = []
+
+    def _find(self, at: PodAt, deed: str) -> Orders | None:
+        self.asked.append(f"{at.life.pod} {deed}")
+        return None if at.life in self.frozen else self.orders.get(at.life)
+
+    async def word(self, at: PodAt, call: CallSid) -> Word | None:
+        """What it knows of a call."""
+        found = self._find(at, "word")
+        return None if found is None else found.word(call)
+
+    async def receive(self, at: PodAt, call: CallSid, order: Receive) -> AnswerWord | None:
+        """A new call."""
+        found = self._find(at, "receive")
+        return None if found is None else await found.receive(call, order)
+
+    async def take(self, at: PodAt, call: CallSid, order: Take) -> AnswerWord | None:
+        """A call of another pod."""
+        found = self._find(at, "take")
+        return None if found is None else await found.take(call, order)
+
+    async def tell(self, at: PodAt, call: CallSid, told: Told) -> None:
+        """The end of a call."""
+        if (found := self._find(at, "told")) is not None:
+            found.told(call, told.status)
+
+
+class Redirecting:
+    """The carrier's API: it notes which calls shall ask which address."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[CallSid, str]] = []
+        self.came = asyncio.Event()
+
+    async def redirect(self, call: CallSid, url: str) -> bool:
+        """Have the call ask this address."""
+        self.asked.append((call, url))
+        self.came.set()
+        return True
+
+
+@dataclass
+class Stores:
+    """What the pods of one fleet share."""
+
+    journal: FailingJournal = field(default_factory=FailingJournal)
+    book: FailingBook = field(default_factory=FailingBook)
+    neighbours: Direct = field(default_factory=Direct)
+    carrier: Redirecting | None = None
+
+    def __post_init__(self) -> None:
+        self.fleet = FailingFleet(self.journal)
+
+
 @asynccontextmanager
 async def office(
     calls_max: int = 3,
@@ -203,58 +280,68 @@ async def office(
     later: list[float] | None = None,
     bounds: Bounds = NOBODYS,
     models: tuple[ModelLimit, ...] = (ModelLimit("m"),),
+    *,
+    me: Identity = ME,
+    stores: Stores | None = None,
+    hold_s: float = 0.0,
 ) -> AsyncIterator[Office]:
     """At its end every call is ended, and nothing of any may be left.
 
-    The desk's clock is as far ahead as the numbers in `later` say.
+    The desk's clock is as far ahead as the numbers in `later` say. Pods with the same `stores` are
+    one fleet. `hold_s`: so long callers hold.
     """
     loop = asyncio.get_running_loop()
-    journal, book, door, tools = FailingJournal(), FailingBook(), Door(), Tools()
-    around, slots = surroundings(journal, book), PodSlots(calls_max)
-    directory = Book(plan(limits=limits), bounds, models)
+    shared = stores or Stores()
+    journal, book, door, tools = shared.journal, shared.book, Door(), Tools()
+    around, slots = surroundings(journal, book, me.pod, me.incarnation), PodSlots(calls_max)
+    directory = Book(plan(limits=limits), bounds, models, hold_s)
     doors = {limit.model: door if limit is models[0] else Door() for limit in models}
     async with asyncio.timeout(4 * SOON_S), asyncio.TaskGroup() as lasting:
         lasting.create_task(around.recorder.run(), name="recorder")
         carrier = CarrierFacts(book, get_logger(), lambda: journal.now_ms)
         lasting.create_task(carrier.run(), name="carrier facts")
         async with asyncio.TaskGroup() as passing:
-            calls = Calls(slots, around, doors=doors, toolbox=lambda _: tools, tasks=passing)
-            passes = Passes(ME.public_url, KEY)
-            clock = RedisClock(lambda: journal.now_ms)
 
-            def now() -> float:
-                return loop.time() + sum(later or ())
+            def release(call: CallSid, epoch: Epoch) -> None:
+                here.reception.membership.release(call, epoch)
 
-            desk = Desk(
-                ME,
-                calls,
+            calls = Calls(
                 slots,
+                around,
                 doors=doors,
-                passes=passes,
-                directory=lambda: here.directory,
-                journal=journal,
-                recorder=around.recorder,
-                clock=clock,
-                log=get_logger(),
-                metrics=around.metrics,
-                now=now,
+                toolbox=lambda _: tools,
+                tasks=passing,
+                on_released=release,
             )
-            redirects = Redirects(
-                ME,
-                calls,
-                slots,
-                passes=passes,
-                directory=lambda: here.directory,
-                journal=journal,
-                recorder=around.recorder,
-                clock=clock,
-                log=get_logger(),
-                now=now,
+            life = Life(me.pod, me.incarnation)
+            reception = Reception(
+                Ground(
+                    me=me,
+                    beat=Beat(life, "", "1", calls_max, calls_max),
+                    key=KEY,
+                    calls=calls,
+                    slots=slots,
+                    doors=doors,
+                    directory=lambda: here.directory,
+                    journal=journal,
+                    index=journal,
+                    fleet_slots=shared.fleet,
+                    roster=shared.fleet,
+                    neighbours=shared.neighbours,
+                    recorder=around.recorder,
+                    carrier=carrier,
+                    carrier_orders=shared.carrier,
+                    clock=RedisClock(lambda: journal.now_ms),
+                    log=get_logger(),
+                    metrics=around.metrics,
+                    drain=lambda: None,
+                    now=lambda: loop.time() + sum(later or ()),
+                    wall_ms=lambda: journal.now_ms,
+                )
             )
-            front = Front(desk, redirects, passes=passes, carrier=carrier, log=get_logger())
+            shared.neighbours.orders[life] = reception.orders
             here = Office(
-                front,
-                redirects,
+                reception,
                 calls,
                 slots,
                 journal,
@@ -266,12 +353,15 @@ async def office(
                 directory,
                 doors,
             )
+            beats = passing.create_task(reception.membership.run(), name="beats")
+            await until(lambda: reception.membership.heard is not None)
             try:
                 yield here
             finally:
                 journal.away = book.away = False
                 journal.gate.set()
                 calls.cut()
+                beats.cancel()
         around.recorder.close()
         carrier.close()
     assert not calls.all()

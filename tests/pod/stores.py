@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 from trunkline.adapters.memory.call_log import MemoryCallBook
+from trunkline.adapters.memory.fleet import MemoryFleet
 from trunkline.adapters.memory.journal import MemoryJournal
 from trunkline.core.carrier import CarrierFact
+from trunkline.core.facts import Direction
+from trunkline.core.fleet_states import Beat, Claim, Fleet, Heard, Life, Placed, Target
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Aside, Entry, Head
+from trunkline.core.slots import INBOUND_HOLD_S, NOBODYS, Bounds, Full, ModelLimit
 from trunkline.errors import StoreError
-from trunkline.ports import Holder, Opening, ResumeRefused, Resumption
+from trunkline.ports import HeldCall, Holder, Opening, ResumeRefused, Resumption
 
 
 class FailingJournal(MemoryJournal):
@@ -38,7 +42,7 @@ class FailingJournal(MemoryJournal):
         """A crash: of the call's entries only the first so many were synced."""
         del self._calls[call].entries[keep:]
 
-    def holder(self, call: CallSid) -> tuple[Epoch, PodName]:
+    def held_by(self, call: CallSid) -> tuple[Epoch, PodName]:
         """Who has the call, under which epoch."""
         held = self._calls[call]
         return held.epoch, held.pod
@@ -85,6 +89,11 @@ class FailingJournal(MemoryJournal):
         await self._answer()
         self.forgotten.append(call)
 
+    async def holder(self, call: CallSid) -> HeldCall | None:
+        """Say who holds it, or be away."""
+        self._arrive()
+        return await super().holder(call)
+
     async def read(self, call: CallSid) -> list[Entry]:
         """Read, or be away."""
         self._arrive()
@@ -101,6 +110,74 @@ class FailingJournal(MemoryJournal):
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise StoreError("answer lost")
+
+
+class FailingFleet(MemoryFleet):
+    """The fleet in the same store: away when the journal is."""
+
+    def __init__(self, journal: FailingJournal) -> None:
+        super().__init__(journal)
+        self._store = journal
+        self.losing = False
+        """Releases are lost."""
+        self.lost = 0
+
+    async def release(self, call: CallSid, life: Life, epoch: Epoch) -> bool:
+        """Release, or be away, or lose it."""
+        self._arrive()
+        if self.losing:
+            self.lost += 1
+            raise StoreError("lost")
+        return await super().release(call, life, epoch)
+
+    async def leave(self, life: Life) -> None:
+        """Leave, or be away."""
+        self._arrive()
+        await super().leave(life)
+
+    async def reserve(
+        self,
+        call: CallSid,
+        hold_s: float = INBOUND_HOLD_S,
+        *,
+        direction: Direction = "inbound",
+        bounds: Bounds = NOBODYS,
+        models: Sequence[ModelLimit] | None = None,
+        exclude: Sequence[PodName] = (),
+        holding: bool = False,
+    ) -> Placed | Full:
+        """Reserve, or be away."""
+        self._arrive()
+        return await super().reserve(
+            call,
+            hold_s,
+            direction=direction,
+            bounds=bounds,
+            models=models,
+            exclude=exclude,
+            holding=holding,
+        )
+
+    async def resume(
+        self, call: CallSid, epoch: Epoch, target: Target, claim: Claim
+    ) -> Resumption | ResumeRefused | Full:
+        """Resume, or be away."""
+        self._arrive()
+        return await super().resume(call, epoch, target, claim)
+
+    async def beat(self, said: Beat) -> Heard:
+        """Beat, or be away."""
+        self._arrive()
+        return await super().beat(said)
+
+    async def look(self) -> Fleet:
+        """Look, or be away."""
+        self._arrive()
+        return await super().look()
+
+    def _arrive(self) -> None:
+        if self._store.away:
+            raise StoreError("away")
 
 
 class FailingBook(MemoryCallBook):

@@ -24,7 +24,7 @@ from pod.office import (
     office,
 )
 from trunkline.core import tickets
-from trunkline.core.ids import Epoch, Incarnation, PodName
+from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.slots import INBOUND_HOLD_S
 from trunkline.core.tickets import TICKET_LIFE_MS, ResumeToken, Ticket
 from trunkline.pod.admission import Gate
@@ -32,6 +32,7 @@ from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Identity
 from trunkline.pod.media import MediaHouse, Refusal
 from trunkline.pod.passes import media_path
+from trunkline.ports import Resumption
 from trunkline.wire import twilio, webhooks
 from trunkline.wire.webhooks import Form
 
@@ -260,10 +261,29 @@ async def test_a_ticket_of_an_earlier_epoch_is_stale() -> None:
         assert then is not None
         assert then.ticket.epoch > answer.ticket.epoch
         await refused_with(here, tickets.sign(answer.ticket, KEY), Refusal.STALE_TICKET)
-        ahead = replace(then.ticket, epoch=Epoch(then.ticket.epoch + 1))
-        await refused_with(here, tickets.sign(ahead, KEY), Refusal.STALE_TICKET)
         async with here.stream(tickets.sign(then.ticket, KEY)):
             await until(lambda: len(here.house.open) == 1)
+        assert here.spent() == 1
+
+
+async def test_a_ticket_of_a_later_epoch_is_another_pod_s_answer() -> None:
+    """It answered the redirect and moved the epoch on: the session goes on, the older is stale."""
+    async with at_the_gate() as here:
+        answer = await here.office.ring(FIRST)
+        async with here.stream(tickets.sign(answer.ticket, KEY)) as peer:
+            await until(lambda: here.office.slots.bound == 1)
+            here.office.journal.now_ms += 1000
+            resumed = await here.office.journal.resume_call(
+                FIRST, answer.ticket.epoch, ME.pod, ME.incarnation
+            )
+            assert isinstance(resumed, Resumption)
+            later = replace(answer.ticket, epoch=resumed.epoch, issued_at_ms=resumed.opened_at_ms)
+            async with here.stream(tickets.sign(later, KEY)):
+                assert await peer.closed() == 1000
+                await refused_with(here, tickets.sign(answer.ticket, KEY), Refusal.STALE_TICKET)
+                live = here.office.calls.get(FIRST)
+                assert live is not None
+                assert live.epoch == resumed.epoch
         assert here.spent() == 1
 
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from call.script import plan
 from pod.ends import SOON_S, Session, Tools, until
-from pod.office import FIRST, KEY, SECOND, Answer, Book
-from pod.stores import FailingBook, FailingJournal
+from pod.office import FIRST, KEY, SECOND, Answer, Book, Direct
+from pod.stores import FailingBook, FailingFleet, FailingJournal
 from trunkline.adapters.memory.erasure import MemoryEraser
 from trunkline.config import prices
 from trunkline.core.ids import CallSid, Incarnation, PodName
@@ -23,7 +23,8 @@ from trunkline.pod.calls import Identity
 from trunkline.pod.door import Door
 from trunkline.pod.doors import Doors
 from trunkline.pod.http.listening import bind
-from trunkline.pod.life import Parts, Pod, Setup
+from trunkline.pod.life import Pod
+from trunkline.pod.parts import Parts, Setup
 from trunkline.pod.purge import Purge
 from trunkline.ports import ModelSession
 from trunkline.telemetry import logs
@@ -104,6 +105,7 @@ class Alive:
 async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
     """A ready pod. The block ends with its end: by `stop`, unless it did so itself."""
     journal, book, metrics = FailingJournal(), FailingBook(), Metrics()
+    fleet = FailingFleet(journal)
     public, internal = bind("127.0.0.1", 0, "PORT"), bind("127.0.0.1", 0, "INTERNAL_PORT")
     url = f"http://127.0.0.1:{public.getsockname()[1]}"
     directory = Book(plan())
@@ -112,12 +114,18 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
         KEY,
         [SecretStr(TOKEN)],
         3,
+        3,
+        "http://127.0.0.1:1",
         drain_s_max,
         "0",
     )
     parts = Parts(
         journal=journal,
         index=journal,
+        slots=fleet,
+        roster=fleet,
+        neighbours=Direct(),
+        carrier_orders=None,
         book=book,
         unended=book,
         carrier=book,

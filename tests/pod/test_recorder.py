@@ -217,7 +217,7 @@ async def test_a_journal_that_lost_everything_gets_the_call_again() -> None:
         here.journal.now_ms += 1_000
         here.recorder.record(CALL, SAID)
         assert await here.recorder.settle(CALL, 5)
-        assert here.journal.holder(CALL) == (epoch, POD)
+        assert here.journal.held_by(CALL) == (epoch, POD)
         here.recorder.record(CALL, ENDED)
         assert await here.recorder.settle(CALL, 5)
         assert [e.seq for e in await here.journal.read(CALL)] == [1, 2, 3]
@@ -345,7 +345,7 @@ async def test_a_journal_that_forgot_the_epoch_does_not_fence_us() -> None:
         here.recorder.begin(CALL, Epoch(epoch + 5))
         here.recorder.record(CALL, ENDED)
         assert await here.recorder.settle(CALL, 5)
-        assert here.journal.holder(CALL) == (epoch + 5, POD)
+        assert here.journal.held_by(CALL) == (epoch + 5, POD)
         assert_chained(CALL, await here.wait_for(CALL, 2))
 
 

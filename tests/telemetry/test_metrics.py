@@ -92,6 +92,8 @@ def test_gauges_are_read_at_scrape() -> None:
     calls = [3]
     metrics.watch(
         active_calls=lambda: calls[-1],
+        holders=lambda: 0,
+        pods=lambda: 1,
         calls_max=50,
         pool_sessions=lambda: {"idle": 8, "lent": 3},
         call_log_backlog=lambda: 17,

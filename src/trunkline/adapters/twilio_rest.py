@@ -1,4 +1,4 @@
-"""The carrier's list of calls, over its REST API."""
+"""The carrier's REST API: its list of calls, and where a call shall ask what follows."""
 
 import asyncio
 import contextlib
@@ -79,7 +79,7 @@ class _Page(msgspec.Struct):
 
 
 class TwilioCalls:
-    """Reads the calls of one account. `async with` closes its connections."""
+    """The calls of one account. `async with` closes its connections."""
 
     def __init__(
         self, api_url: str, account_sid: str, auth_token: str, *, retry_s: float = RETRY_S
@@ -141,14 +141,33 @@ class TwilioCalls:
             if note.request_url and (note.error_code or "").startswith(NOT_FETCHED)
         ]
 
+    async def redirect(self, call: CallSid, url: str) -> bool:
+        """Have the carrier ask this address what follows; False if the call is over.
+
+        Raises as `between`.
+        """
+        form = {"Url": url, "Method": "POST"}
+        return await self._ask("POST", f"{self._calls}/{call}.json", {}, form) is not None
+
     async def _get(self, path: str, query: Mapping[str, str]) -> bytes | None:
+        return await self._ask("GET", path, query)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        form: Mapping[str, str] | None = None,
+    ) -> bytes | None:
         wait_s = self._retry_s
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 await asyncio.sleep(wait_s)
                 wait_s *= 2
             with contextlib.suppress(TimeoutError, aiohttp.ClientError):
-                async with self._http.get(self._api_url + path, params=query) as answer:
+                async with self._http.request(
+                    method, self._api_url + path, params=query, data=form
+                ) as answer:
                     if answer.status in {401, 403}:
                         raise SettingsError(
                             "TRUNKLINE_TWILIO_AUTH_TOKEN: the carrier refuses this account and"

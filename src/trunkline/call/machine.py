@@ -37,7 +37,7 @@ from trunkline.call.events import (
 )
 from trunkline.call.phases import Line, Phase
 from trunkline.call.plan import CallPlan
-from trunkline.call.settle import idle, settle, stalled
+from trunkline.call.settle import idle, is_quiet, settle, stalled
 from trunkline.call.so_far import Takeover
 from trunkline.call.state import State
 from trunkline.call.timers import Timer
@@ -72,6 +72,11 @@ class Call:
     def line(self) -> Line:
         """Whether a stream carries it at present."""
         return self._state.line
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody speaks, nothing is unplayed, no tool runs: a good moment for a break."""
+        return is_quiet(self._state)
 
     @property
     def frames_ignored(self) -> int:

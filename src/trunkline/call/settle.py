@@ -39,7 +39,7 @@ def settle(s: State) -> None:
     if s.closing is not None and _closed(s):
         endings.finish(s)
         return
-    if s.relief is _READY and _quiet(s):
+    if s.relief is _READY and is_quiet(s):
         rollover.relieve(s)
         return
     owed.settle(s)
@@ -78,7 +78,7 @@ def _ask(s: State) -> None:
     s.tell(client.CreateResponse(ResponseOptions(instructions=order), event_id))
 
 
-def _quiet(s: State) -> bool:
+def is_quiet(s: State) -> bool:
     """Nobody speaks, nothing plays, nothing is awaited: the moment to change sessions."""
     awaited = s.tools.running or s.digits or s.turn_unanswered or s.handing is not None
     calm = s.responses.quiet and not s.speaking and s.voice.playout.drained

@@ -16,6 +16,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "check": "check",
     "migrate": "migrate",
     "calls": "calls",
+    "pods": "pods",
     "voice": "voice",
     "loadtest": "loadtest",
     "sim": "sim",

@@ -38,6 +38,7 @@ from trunkline.config.values import (
 )
 from trunkline.core.kinds import DEFAULT_KINDS, Kind
 from trunkline.core.retention import Retention
+from trunkline.core.slots import HOLDING_S_MAX
 
 
 class Limits(Part):
@@ -219,6 +220,11 @@ class Number(Part):
         Overflow(say=BUSY),
         description="What a caller gets when no slot is free or a limit is reached.",
     )
+    hold_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        HOLDING_S_MAX,
+        description="Seconds that an inbound caller hears it ring on, unbilled, before that: new "
+        "pods come meanwhile. 0: not at all.",
+    )
 
 
 class Tool(Part):
@@ -289,6 +295,9 @@ class Config(Part):
     version: Annotated[int, Field(ge=1, le=2**53)] = Field(
         1,
         description="Raise it when limits change: the highest that was in use says what they are.",
+    )
+    inbound_slots_kept: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        0, description="Slots of all pods together that no placed call takes: they are for callers."
     )
     verticals: dict[Name, Vertical] = Field({}, description="Lines of business by name.")
     tenants: dict[Name, Tenant] = Field({}, description="Who pays, by name.")

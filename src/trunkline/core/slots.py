@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.core.facts import Direction
+from trunkline.core.fleet_states import Claim, Listed
 from trunkline.core.ids import CallSid, Epoch
 
 
@@ -44,6 +45,11 @@ NEXT: Final[Mapping[Standing, Mapping[Standing, str]]] = MappingProxyType(
 
 INBOUND_HOLD_S: Final = 15.0
 """A slot reserved for so long without a `start` is free again."""
+
+
+HOLDING_S_MAX: Final = 75.0
+"""So long a caller holds where no slot is free, unless their number says otherwise. First new
+capacity comes 47 to 57 s after a surge begins: the autoscaler's step, a scrape, a pod's start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +266,36 @@ class PodSlots:
             epoch, now + hold_s, direction, bounds.tenant, bounds.vertical, model
         )
         return Reserved(call, epoch, bound=False, first=True, model=model)
+
+    def take(
+        self,
+        call: CallSid,
+        epoch: Epoch,
+        now: float,
+        hold_s: float = INBOUND_HOLD_S,
+        *,
+        direction: Direction = "inbound",
+        bounds: Bounds = NOBODYS,
+        model: str = "",
+    ) -> None:
+        """A call that another pod carried goes on here: no limit binds it, nor a drain."""
+        self._learn(bounds, ())
+        self._slots[call] = _Slot(
+            epoch, now + hold_s, direction, bounds.tenant, bounds.vertical, model
+        )
+
+    def listed(self) -> tuple[Listed, ...]:
+        """Every slot, as the fleet is told of them. A call without an epoch is none of it yet."""
+        return tuple(
+            Listed(
+                call,
+                slot.epoch,
+                slot.expires_at is None,
+                Claim(slot.direction, slot.tenant, slot.vertical, slot.model),
+            )
+            for call, slot in self._slots.items()
+            if slot.epoch
+        )
 
     def move(self, call: CallSid, model: str) -> None:
         """The call's session is another model's now: it counts there, whatever the limit."""

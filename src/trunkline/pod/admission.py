@@ -81,8 +81,16 @@ class Gate:
         live = self._calls.get(ticket.call)
         if live is None:
             return Refusal.NO_CALL
-        if ticket.epoch != live.epoch:
+        if ticket.epoch < live.epoch:
             return Refusal.STALE_TICKET
         if tickets.is_expired(ticket, self._redis_ms()):
             return Refusal.EXPIRED_TICKET
+        return live if ticket.epoch == live.epoch else self._advanced(live, ticket)
+
+    def _advanced(self, live: LiveCall, ticket: Ticket) -> LiveCall | Refusal:
+        """Another pod answered the redirect: the call goes on here under the ticket's epoch."""
+        if not self._calls.may_resume(live):
+            self._calls.give_up(live, "resumes_max")
+            return Refusal.NO_CALL
+        self._calls.advance(live, ticket.epoch, ticket.issued_at_ms)
         return live

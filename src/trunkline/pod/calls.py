@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from trunkline.call.so_far import Takeover
 from trunkline.core.facts import (
     CallEnded,
     Direction,
@@ -20,9 +21,11 @@ from trunkline.core.facts import (
     TransferOrdered,
 )
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.neighbour_words import Caller
 from trunkline.core.slots import Binding, PodSlots
 from trunkline.pod import documents
 from trunkline.pod.directory import Line, Prepared
+from trunkline.pod.recorder import NO_EPOCH
 from trunkline.pod.runner import CallRunner
 from trunkline.pod.surroundings import SessionDoor, Surroundings, Toolbox
 from trunkline.telemetry.logs import LogName
@@ -56,7 +59,7 @@ class LiveCall:
 
     call: CallSid
     epoch: Epoch
-    direction: Direction
+    caller: Caller
     line: Line
     prepared: Prepared
     opened_at_ms: int
@@ -73,8 +76,15 @@ class LiveCall:
     answered_at: float = 0.0
     """When its first stream came, by the loop's clock."""
     transfer_number: str | None = None
+    taken_over: Takeover | None = None
+    """What another pod left, where one carried it before."""
     resumes: list[float] = field(default_factory=list)
     """When it was resumed within the last `RESUMES_WINDOW_S`."""
+
+    @property
+    def direction(self) -> Direction:
+        """Who called whom."""
+        return self.caller.direction
 
 
 class Calls:
@@ -88,12 +98,15 @@ class Calls:
         doors: Mapping[str, SessionDoor],
         toolbox: Callable[[LiveCall], Toolbox],
         tasks: asyncio.TaskGroup,
+        on_released: Callable[[CallSid, Epoch], None] = lambda _call, _epoch: None,
     ) -> None:
+        """`on_released` is told of each slot that is free again."""
         self._slots = slots
         self._around = around
         self._doors = doors
         self._toolbox = toolbox
         self._tasks = tasks
+        self._on_released = on_released
         self._loop = asyncio.get_running_loop()
         self._live: dict[CallSid, LiveCall] = {}
         self._ended: OrderedDict[CallSid, str] = OrderedDict()
@@ -128,6 +141,7 @@ class Calls:
         """Give back the slot of a call that was not added after all."""
         assert call not in self._live
         self._slots.release(call)
+        self._on_released(call, NO_EPOCH)
         self._changed.set()
 
     def carry(self, live: LiveCall) -> CallRunner | None:
@@ -148,6 +162,7 @@ class Calls:
                 on_fact=lambda fact: self.heard(live, fact),
                 first_model=models.index(live.model) if live.model in models else 0,
                 on_seated=lambda place: self._slots.move(live.call, models[place]),
+                taken_over=live.taken_over,
             )
             task = self._tasks.create_task(runner.run(), name=f"call {live.call}")
             # Not in the task itself: one that is cancelled before it began runs nothing of its own.
@@ -162,6 +177,25 @@ class Calls:
         if live.runner is not None:
             live.runner.stream_promised()
         return live.document
+
+    def advance(self, live: LiveCall, epoch: Epoch, opened_at_ms: int) -> None:
+        """The call goes on here under a later epoch; its next stream will come with it."""
+        live.epoch, live.opened_at_ms = epoch, opened_at_ms
+        self._slots.reserve(
+            live.call, epoch, self._loop.time(), direction=live.direction, bounds=live.line.bounds
+        )
+        self._around.recorder.begin(live.call, epoch)
+
+    def let_go(self, call: CallSid) -> None:
+        """A later epoch of the call is another pod's: nothing more is said or written for it."""
+        live = self._live.get(call)
+        if live is None:
+            return
+        self._around.recorder.let_go(call)
+        if live.runner is not None:
+            live.runner.let_go()
+        else:
+            self._leave(live)
 
     def may_resume(self, live: LiveCall) -> bool:
         """Count a resume; False if there were too many of late."""
@@ -294,4 +328,5 @@ class Calls:
     def _leave(self, live: LiveCall) -> None:
         self._live.pop(live.call, None)
         self._slots.release(live.call)
+        self._on_released(live.call, live.epoch)
         self._changed.set()

@@ -4,14 +4,14 @@ Which pod's desk a webhook is for, `pod.front` decides.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.core.facts import CallEnded, CallOverflowed, CallReceived, Outcome
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import Full, FullReason, PodSlots
+from trunkline.core.slots import Full, FullReason
 from trunkline.core.tickets import ResumeToken
 from trunkline.errors import StoreError
 from trunkline.pod import documents
@@ -23,7 +23,6 @@ from trunkline.pod.passes import Passes
 from trunkline.pod.recorder import Recorder
 from trunkline.pod.redirects import is_new, stream_document
 from trunkline.pod.rooms import Rooms
-from trunkline.pod.surroundings import SessionDoor
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.ports import Journal, Opening
 from trunkline.telemetry.logs import Log, LogName
@@ -49,9 +48,8 @@ class Desk:
         self,
         me: Identity,
         calls: Calls,
-        slots: PodSlots,
+        rooms: Rooms,
         *,
-        doors: Mapping[str, SessionDoor],
         passes: Passes,
         directory: Callable[[], Directory],
         journal: Journal,
@@ -64,7 +62,7 @@ class Desk:
         """`now` is the loop's clock."""
         self._me = me
         self._calls = calls
-        self._rooms = Rooms(slots, doors)
+        self._rooms = rooms
         self._passes = passes
         self._directory = directory
         self._journal = journal
@@ -87,6 +85,10 @@ class Desk:
                 return None
             await opening.done.wait()
 
+    def has(self, call: CallSid) -> bool:
+        """Whether a call is here, or was not long ago."""
+        return self._calls.get(call) is not None or self._calls.ended(call) is not None
+
     async def receive(self, asked: Asked, model: str | None = None) -> str | Full:
         """The document of a new call, or why it has no slot here; a repetition gets the same.
 
@@ -104,7 +106,7 @@ class Desk:
             return document
         line = self._directory().line(asked.number)
         if line is None:
-            return self._reject(call)
+            return self.reject(call)
         with self._alone(call):
             try:
                 opening = await self._journal.open_call(call, self._me.pod, self._me.incarnation)
@@ -146,7 +148,7 @@ class Desk:
         directory = self._directory()  # One for all of it: the file may be read again meanwhile.
         line = directory.line(asked.number)
         if line is None:
-            return self._reject(call)
+            return self.reject(call)
         reserved = self._rooms.reserve(asked, line, Epoch(0), self._now(), model)
         if isinstance(reserved, Full):
             return reserved
@@ -162,7 +164,8 @@ class Desk:
             if self._calls.get(call) is None:
                 self._calls.free(call)
 
-    def _reject(self, call: CallSid) -> str:
+    def reject(self, call: CallSid) -> str:
+        """Nobody answers this number."""
         self._log.warning(LogName.NUMBER_UNKNOWN, call=call)
         self._metrics.webhook_refused("number")
         return documents.reject()
@@ -186,7 +189,7 @@ class Desk:
         live = LiveCall(
             call,
             opening.epoch,
-            asked.direction,
+            asked.caller,
             line,
             directory.prepare(line, variables),
             opening.opened_at_ms,

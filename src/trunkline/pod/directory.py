@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from trunkline.call.plan import CallPlan
-from trunkline.core.slots import NOBODYS, Bounds, ModelLimit
+from trunkline.core.slots import HOLDING_S_MAX, NOBODYS, Bounds, ModelLimit
 from trunkline.pod.tools.hook import ContextHook
 from trunkline.pod.tools.specs import ToolSpec
 
@@ -36,6 +36,8 @@ class Line:
     variables: Mapping[str, str] = field(default_factory=dict)
     bounds: Bounds = NOBODYS
     """How many calls at once those may have who pay for it."""
+    hold_s: float = HOLDING_S_MAX
+    """So long an inbound caller holds where no slot is free; 0: not at all."""
     models: tuple[ModelLimit, ...] = ()
     """Its agent's models in the order they are asked, each by its door; none: no model binds."""
 

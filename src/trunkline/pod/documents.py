@@ -16,6 +16,9 @@ DIAL_S_MAX: Final = 30
 VOICEMAIL_S_MAX: Final = 120
 """The longest message a caller may leave."""
 
+HOLD_S: Final = 2
+"""A caller who holds comes again after this."""
+
 WAIT_S: Final = 1
 """A redirect that finds the journal away comes again after this."""
 
@@ -73,6 +76,11 @@ def redirect(url: str) -> str:
 def wait_and_redirect(url: str) -> str:
     """Ask the same address again in a moment."""
     return twiml.pause_then_redirect(WAIT_S, url)
+
+
+def hold(url: str) -> str:
+    """No slot is free: the line rings on, unbilled, and the same address is asked again."""
+    return twiml.pause_then_redirect(HOLD_S, url)
 
 
 def hangup() -> str:

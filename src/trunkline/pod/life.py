@@ -6,43 +6,34 @@ an ended call is written and its redirect answered.
 
 import asyncio
 import gc
-import socket
-import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
-from pydantic import SecretStr
-
-from trunkline.core import proof
-from trunkline.core.costs import Prices
+from trunkline.core import neighbour_proof, proof
+from trunkline.core.fleet_states import Beat, Life
+from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import PodSlots
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
-from trunkline.pod.calls import Calls, Identity, LiveCall
+from trunkline.pod.calls import Calls
 from trunkline.pod.carrier_facts import CarrierFacts
-from trunkline.pod.clock import RedisClock
+from trunkline.pod.clock import RedisClock, wall_ms
 from trunkline.pod.costs import Costs
-from trunkline.pod.desk import Desk
-from trunkline.pod.directory import Directory
-from trunkline.pod.doors import Doors
-from trunkline.pod.front import Front
 from trunkline.pod.http.internal import LiveCallView, PodView, internal_app
+from trunkline.pod.http.neighbours import neighbour_routes
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
+from trunkline.pod.membership import Membership
 from trunkline.pod.orphans import Orphans
-from trunkline.pod.passes import Passes
-from trunkline.pod.purge import Purge
+from trunkline.pod.parts import Parts, Setup
+from trunkline.pod.reception import Ground, Reception
 from trunkline.pod.recorder import Recorder
-from trunkline.pod.redirects import Redirects
-from trunkline.pod.surroundings import Surroundings, Toolbox
+from trunkline.pod.surroundings import Surroundings
 from trunkline.pod.watchdog import Watchdog
-from trunkline.ports import CallBook, CarrierBook, Holder, Journal, JournalIndex, UnendedCalls
 from trunkline.telemetry.labels import SESSION_STATES
-from trunkline.telemetry.logs import Log, LogName, lines_lost
-from trunkline.telemetry.metrics import Metrics
+from trunkline.telemetry.logs import LogName, lines_lost
 
 FLUSH_S_MAX: Final = 10.0
 """After the last call: so long the recorder may take to store what is left. The journal keeps what
@@ -50,59 +41,6 @@ the call log did not take; what the journal did not take is lost, and the log sa
 
 SERVERS_S_MAX: Final = SHUTDOWN_S_MAX + 2.0
 """From the word to the ports' end: what is being answered is answered, for it makes facts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A pod's settings, as far as its own code needs them."""
-
-    me: Identity
-    ticket_key: bytes
-    auth_tokens: Sequence[SecretStr]
-    calls_max: int
-    drain_s_max: float
-    version: str
-
-
-class ConfigWatch(Protocol):
-    """Has the config read again when it changes."""
-
-    def ask(self) -> None:
-        """Read it now."""
-        ...
-
-    async def run(self, each: Callable[[], None] | None = None) -> None:
-        """Watch until cancelled; `each` is done at every look."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a pod stands on, made by its compose."""
-
-    journal: Journal
-    index: JournalIndex
-    book: CallBook
-    unended: UnendedCalls
-    carrier: CarrierBook
-    doors: Doors
-    """By the models they lead to."""
-    directory: Callable[[], Directory]
-    toolbox: Callable[[LiveCall], Toolbox]
-    prices: Prices
-    public: socket.socket
-    internal: socket.socket
-    log: Log
-    metrics: Metrics
-    config: ConfigWatch | None = None
-    """None: there is no file to read again."""
-    purge: Purge | None = None
-    """Erases calls past their tenants' days; none where somebody else does."""
-
-
-def wall_ms() -> int:
-    """Milliseconds since 1970, by this machine."""
-    return time.time_ns() // 1_000_000
 
 
 class Pod:
@@ -127,6 +65,7 @@ class Pod:
         )
         self._carrier = CarrierFacts(parts.carrier, parts.log, wall_ms)
         self._media: MediaHouse | None = None
+        self._reception: Reception | None = None
         self.public_port: int = parts.public.getsockname()[1]
         self.internal_port: int = parts.internal.getsockname()[1]
 
@@ -173,7 +112,10 @@ class Pod:
                     lasting.create_task(server.run(), name=f"{name} port")
                     for name, server in servers.items()
                 ]
+                assert self._reception is not None
+                await self._reception.membership.tell()
                 chores = [
+                    passing.create_task(self._reception.membership.run(), name="beats"),
                     passing.create_task(self._keep_house(), name="house"),
                     passing.create_task(self._watch_config(), name="config"),
                     passing.create_task(self._orphans().run(), name="orphans"),
@@ -201,8 +143,15 @@ class Pod:
         costs = Costs(parts.prices, parts.metrics)
         around = Surroundings(self._recorder, parts.log, parts.metrics, costs)
         clock = RedisClock(wall_ms)
-        calls = Calls(self._slots, around, doors=parts.doors, toolbox=parts.toolbox, tasks=passing)
-        front = self._front(calls, clock)
+        calls = Calls(
+            self._slots,
+            around,
+            doors=parts.doors,
+            toolbox=parts.toolbox,
+            tasks=passing,
+            on_released=self._released,
+        )
+        self._reception = reception = self._receive(calls, clock)
         gate = Gate(
             setup.me,
             calls,
@@ -212,17 +161,10 @@ class Pod:
         )
         media = MediaHouse(gate, parts.metrics)
         self._calls, self._media = calls, media
-        parts.metrics.watch(
-            active_calls=lambda: self._slots.held,
-            calls_max=setup.calls_max,
-            pool_sessions=self._sessions,
-            breakers_open=lambda: sum(door.is_shut for door in parts.doors.values()),
-            call_log_backlog=self._recorder.backlog,
-            log_lines_lost=lines_lost,
-        )
+        self._watch(reception.membership)
         token = setup.auth_tokens[0].get_secret_value().encode()
         public = public_app(
-            front,
+            reception.front,
             public_url=setup.me.public_url,
             tokens=setup.auth_tokens,
             metrics=parts.metrics,
@@ -230,6 +172,15 @@ class Pod:
         )
         internal = internal_app(
             self, parts.book, parts.metrics, ready=lambda: self._ready, version=setup.version
+        )
+        internal.include_router(
+            neighbour_routes(
+                reception.orders,
+                setup.me.incarnation,
+                neighbour_proof.key_of(setup.ticket_key),
+                wall_ms,
+                parts.metrics.webhook_refused,
+            )
         )
         return {
             "public": HttpServer(
@@ -241,34 +192,58 @@ class Pod:
             "internal": HttpServer(internal, parts.internal),
         }
 
-    def _front(self, calls: Calls, clock: RedisClock) -> Front:
+    def _watch(self, membership: Membership) -> None:
+        """Where the gauges are read."""
         setup, parts = self._setup, self._parts
-        passes = Passes(setup.me.public_url, setup.ticket_key)
-        desk = Desk(
-            setup.me,
-            calls,
-            self._slots,
-            doors=parts.doors,
-            passes=passes,
-            directory=parts.directory,
-            journal=parts.journal,
-            recorder=self._recorder,
-            clock=clock,
-            log=parts.log,
-            metrics=parts.metrics,
+        parts.metrics.watch(
+            active_calls=lambda: self._slots.held,
+            holders=lambda: membership.holders,
+            pods=lambda: membership.pods,
+            calls_max=setup.calls_max,
+            pool_sessions=self._sessions,
+            breakers_open=lambda: sum(door.is_shut for door in parts.doors.values()),
+            call_log_backlog=self._recorder.backlog,
+            log_lines_lost=lines_lost,
         )
-        redirects = Redirects(
-            setup.me,
-            calls,
-            self._slots,
-            passes=passes,
-            directory=parts.directory,
-            journal=parts.journal,
-            recorder=self._recorder,
-            clock=clock,
-            log=parts.log,
+
+    def _receive(self, calls: Calls, clock: RedisClock) -> Reception:
+        setup, parts, me = self._setup, self._parts, self._setup.me
+        beat = Beat(
+            Life(me.pod, me.incarnation),
+            setup.internal_url,
+            setup.version,
+            setup.calls_target,
+            setup.calls_max,
         )
-        return Front(desk, redirects, passes=passes, carrier=self._carrier, log=parts.log)
+        return Reception(
+            Ground(
+                me=me,
+                beat=beat,
+                key=setup.ticket_key,
+                calls=calls,
+                slots=self._slots,
+                doors=parts.doors,
+                directory=parts.directory,
+                journal=parts.journal,
+                index=parts.index,
+                fleet_slots=parts.slots,
+                roster=parts.roster,
+                neighbours=parts.neighbours,
+                recorder=self._recorder,
+                carrier=self._carrier,
+                carrier_orders=parts.carrier_orders,
+                clock=clock,
+                log=parts.log,
+                metrics=parts.metrics,
+                drain=self.stop,
+                now=asyncio.get_running_loop().time,
+                wall_ms=wall_ms,
+            )
+        )
+
+    def _released(self, call: CallSid, epoch: Epoch) -> None:
+        if self._reception is not None:
+            self._reception.membership.release(call, epoch)
 
     async def _keep_house(self) -> None:
         assert self._calls is not None
@@ -286,6 +261,8 @@ class Pod:
 
     def _orphans(self) -> Orphans:
         assert self._calls is not None
+        assert self._reception is not None
+        reception = self._reception
         parts, me = self._parts, self._setup.me
         return Orphans(
             me.pod,
@@ -295,25 +272,27 @@ class Pod:
             index=parts.index,
             book=parts.book,
             unended=parts.unended,
-            is_dead=self._was_me,
+            lives=reception.peers.lives,
+            on_found=reception.rescue.watch,
             on_closed=self._calls.tell_end,
             log=parts.log,
         )
-
-    def _was_me(self, holder: Holder) -> bool:
-        """A former life of this pod: two never live at once under one name."""
-        me = self._setup.me
-        return holder.pod == me.pod and holder.incarnation != me.incarnation
 
     # Ending.
 
     async def _drain(self) -> None:
         assert self._calls is not None
+        assert self._reception is not None
         self._ready = False
         self._parts.log.info(LogName.DRAIN_BEGAN, count=len(self._calls.all()))
         if self._hurried:
             self._calls.cut()  # It was told so before there were calls.
-        await self._calls.drain(self._setup.drain_s_max)
+        self._reception.membership.drain()
+        await self._reception.membership.tell()
+        async with asyncio.TaskGroup() as tasks:
+            moves = tasks.create_task(self._reception.migration.run(), name="migration")
+            await self._calls.drain(self._setup.drain_s_max)
+            moves.cancel()
 
     async def _leave(
         self,
@@ -327,6 +306,9 @@ class Pod:
         for server in servers:
             server.stop()
         await asyncio.wait(serving, timeout=SERVERS_S_MAX)
+        assert self._reception is not None
+        self._reception.rescue.stop()
+        await self._reception.membership.leave()
         self._recorder.close()
         self._carrier.close()
         _, late = await asyncio.wait(flushed, timeout=FLUSH_S_MAX)

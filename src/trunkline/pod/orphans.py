@@ -10,12 +10,13 @@ stays unknown to the journal is closed too.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from trunkline.core.facts import CallEnded, CallReceived, Direction, Outcome
+from trunkline.core.fleet_states import Life
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.record import Entry, Head
 from trunkline.errors import StoreError
@@ -36,9 +37,12 @@ from trunkline.telemetry.logs import Log, LogName
 LOOK_S: Final = 60.0
 """How often all journals are looked through."""
 
-ORPHAN_WAIT_S: Final = 5.0
-"""So long a call whose pod is gone may be taken over by a redirect, from when we first saw it. The
-carrier runs the next verb 1-2 s after a loss, or never."""
+ORPHAN_WAIT_S: Final = 10.0
+"""So long a call whose pod is gone, for another life has its name, may be taken over by a redirect,
+from when we first saw it. The carrier runs the next verb 1-2 s after a loss, or is asked to."""
+
+SILENT_WAIT_S: Final = 60.0
+"""The same where a pod is only silent: it may be slow, or cut off, and talk to its caller."""
 
 UNKNOWN_WAIT_S: Final = 6 * ASK_S
 """So long a call of the log without an outcome may be unknown to the journal: a pod that carries it
@@ -74,12 +78,15 @@ class Orphans:
         index: JournalIndex,
         book: CallBook,
         unended: UnendedCalls,
-        is_dead: Callable[[Holder], bool],
+        lives: Callable[[], Awaitable[Mapping[PodName, Life]]],
+        on_found: Callable[[CallSid], None],
         on_closed: Callable[[CallSid, Direction, CallEnded], None],
         log: Log,
         now: Callable[[], float] | None = None,
     ) -> None:
-        """`is_dead`: whether another holder than we is gone. `now` is the loop's clock."""
+        """`lives`: who has each pod's name now. `on_found` is told of a call whose holder is gone,
+        when it is seen first. `now` is the loop's clock.
+        """
         self._pod = pod
         self._incarnation = incarnation
         self._recorder = recorder
@@ -87,7 +94,9 @@ class Orphans:
         self._index = index
         self._book = book
         self._unended = unended
-        self._is_dead = is_dead
+        self._lives = lives
+        self._on_found = on_found
+        self._living: Mapping[PodName, Life] = {}
         self._on_closed = on_closed
         self._log = log
         self._now = now or asyncio.get_running_loop().time
@@ -113,6 +122,7 @@ class Orphans:
         Raises:
             StoreError: a store did not answer; what was done by then is done.
         """
+        self._living = await self._lives()
         found: set[HeldCall] = set()
         cursor = failures = 0
         while True:
@@ -138,7 +148,7 @@ class Orphans:
         holder = held.holder
         if (holder.pod, holder.incarnation) == (self._pod, self._incarnation):
             return not self._recorder.knows(held.call)
-        return self._is_dead(holder)
+        return self._living.get(holder.pod) != Life(holder.pod, holder.incarnation)
 
     async def _care_for(self, held: HeldCall) -> None:
         call = held.call
@@ -151,10 +161,12 @@ class Orphans:
                 await self._journal.forget_call(call)
                 self._log.info(LogName.ORPHAN_CLOSED, call=call, reason="logged")
             return
-        since = self._seen.setdefault(held, self._now())
-        if self._now() - since < ORPHAN_WAIT_S:
-            return
         holder = held.holder
+        if held not in self._seen:
+            self._on_found(call)
+        since = self._seen.setdefault(held, self._now())
+        if self._now() - since < (ORPHAN_WAIT_S if holder.pod in self._living else SILENT_WAIT_S):
+            return
         resumed = await self._journal.resume_call(call, holder.epoch, self._pod, self._incarnation)
         # Refused: it has an end, or another holder, who is somebody else's to judge.
         if not isinstance(resumed, ResumeRefused):

@@ -101,6 +101,11 @@ class Recorder:
         """Whether the call is written for here, or was a moment ago."""
         return call in self._records or call in self._adoption
 
+    def is_closing(self, call: CallSid) -> bool:
+        """Whether its end is made here, and on its way to the journal."""
+        one = self._records.get(call)
+        return call in self._adoption or (one is not None and one.ended)
+
     def adopt(self, call: CallSid, epoch: Epoch, head: Head, end: CallEnded) -> bool:
         """Close a call that was taken over for it; False if that is already being done."""
         if self.knows(call):
@@ -120,6 +125,13 @@ class Recorder:
         one.asked_at = asyncio.get_running_loop().time()
         one.settled.set()
         self._records[call] = one
+
+    def let_go(self, call: CallSid) -> None:
+        """Another pod writes this call's record now: what the journal did not take goes aside."""
+        one = self._records.pop(call, None)
+        if one is not None and not one.fenced:
+            self._fence(one)
+            self._mends.pop(call, None)
 
     def begin_unopened(self, call: CallSid) -> bool:
         """Begin the chain of a call that could not be opened; False if too many are kept."""

@@ -5,9 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from trunkline.core.facts import CallEnded, Outcome
 from trunkline.core.ids import CallSid, Epoch
-from trunkline.core.slots import PodSlots
 from trunkline.core.tickets import ResumeToken
 from trunkline.errors import StoreError
 from trunkline.pod import documents
@@ -15,7 +13,6 @@ from trunkline.pod.asked import Asked
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Overflow
-from trunkline.pod.orphans import POD_LOST
 from trunkline.pod.passes import Passes
 from trunkline.pod.recorder import Recorder
 from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
@@ -37,7 +34,6 @@ class Redirects:
         self,
         me: Identity,
         calls: Calls,
-        slots: PodSlots,
         *,
         passes: Passes,
         directory: Callable[[], Directory],
@@ -50,7 +46,6 @@ class Redirects:
         """`now` is the loop's clock."""
         self._me = me
         self._calls = calls
-        self._slots = slots
         self._passes = passes
         self._directory = directory
         self._journal = journal
@@ -75,10 +70,10 @@ class Redirects:
                 # It may have ended while the journal was asked.
                 if (document := self._calls.ended(call)) is None:
                     document = await self._resumed(asked, resumed)
-                self._waiting.pop(call, None)
+                self.answered(call)
             except StoreError as error:
                 self._log.warning(LogName.JOURNAL_AWAY, call=call, reason=str(error))
-                document = self._without_journal(asked, read, token)
+                document = self.without_journal(asked, read, token)
         self._calls.redirected(call)
         return document
 
@@ -99,41 +94,40 @@ class Redirects:
             return resumed
         return await self._journal.resume_call(call, opening.epoch, me.pod, me.incarnation)
 
+    async def refused(self, asked: Asked, why: ResumeRefused) -> str | None:
+        """What a redirect gets whose call does not go on; None: its token is not good."""
+        self.answered(asked.call)
+        if why is not ResumeRefused.ENDED:
+            return None
+        entries = await self._journal.read(asked.call)
+        return documents.after_record(entries, self._overflow_of(asked))
+
     async def _resumed(self, asked: Asked, resumed: Resumption | ResumeRefused) -> str | None:
-        call = asked.call
-        match resumed:
-            case ResumeRefused.ENDED:
-                entries = await self._journal.read(call)
-                return documents.after_record(entries, self._overflow_of(asked))
-            case ResumeRefused.UNKNOWN | ResumeRefused.STALE:
-                return None
-            case Resumption():
-                self._clock.set(resumed.now_ms)
-        live = self._calls.get(call)
-        if live is None:
-            return self._take_over_the_dead(asked, resumed)
-        self._recorder.begin(call, resumed.epoch, resumed.head)
+        if isinstance(resumed, ResumeRefused):
+            return await self.refused(asked, resumed)
+        self._clock.set(resumed.now_ms)
+        live = self._calls.get(asked.call)
+        if live is None:  # It ended, and its end is on its way to the journal.
+            return self._calls.ended(asked.call)
+        self._recorder.begin(live.call, resumed.epoch, resumed.head)
         if not resumed.first and live.epoch == resumed.epoch:
             return self._calls.answer_again(live)
         if resumed.first and not self._calls.may_resume(live):
             self._calls.give_up(live, "resumes_max")
-            return self._calls.ended(call)
+            return self._calls.ended(live.call)
         return self._next_stream(live, resumed.epoch, resumed.opened_at_ms)
 
     def _next_stream(self, live: LiveCall, epoch: Epoch, opened_at_ms: int) -> str:
-        self._slots.reserve(
-            live.call, epoch, self._now(), direction=live.direction, bounds=live.line.bounds
-        )
-        live.epoch, live.opened_at_ms = epoch, opened_at_ms
+        self._calls.advance(live, epoch, opened_at_ms)
         live.document = stream_document(self._passes, live, self._me)
         return live.document
 
-    def _without_journal(self, asked: Asked, read: ResumeToken, token: str) -> str:
+    def without_journal(self, asked: Asked, read: ResumeToken, token: str) -> str:
         """The journal is away. A call that we carry goes on under its epoch: we hold it.
 
         Another's redirect comes again for a while: its end, or its epoch, is in the journal.
         """
-        call, now = asked.call, self._now()
+        call = asked.call
         live = self._calls.get(call)
         if live is not None and live.epoch == read.epoch:
             if self._calls.may_resume(live):
@@ -141,6 +135,11 @@ class Redirects:
             self._calls.give_up(live, "resumes_max")
         if (document := self._calls.ended(call)) is not None:
             return document
+        return self.wait(asked, token)
+
+    def wait(self, asked: Asked, token: str) -> str:
+        """Nobody can say yet how the call goes on: its redirect comes again, for a while."""
+        call, now = asked.call, self._now()
         since = self._waiting.setdefault(call, now)
         if len(self._waiting) > WAITING_MAX:
             self._waiting.popitem(last=False)
@@ -149,14 +148,9 @@ class Redirects:
         self._waiting.pop(call, None)
         return documents.overflow(self._overflow_of(asked))
 
-    def _take_over_the_dead(self, asked: Asked, resumed: Resumption) -> str:
-        """Its pod is gone: the record is closed, and the caller gets the overflow action."""
-        ended = CallEnded(Outcome.FAILED, POD_LOST)
-        document = documents.overflow(self._overflow_of(asked))
-        if self._recorder.adopt(asked.call, resumed.epoch, resumed.head, ended):
-            self._calls.tell_end(asked.call, asked.direction, ended)
-        self._calls.remember(asked.call, document)
-        return document
+    def answered(self, call: CallSid) -> None:
+        """A redirect that waited has its answer."""
+        self._waiting.pop(call, None)
 
     def _overflow_of(self, asked: Asked) -> Overflow:
         line = self._directory().line(asked.number)

@@ -108,6 +108,16 @@ class CallRunner:
         """Where the call is in its life."""
         return self._machine.phase.value
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether this is a good moment for a break."""
+        return self._machine.is_quiet
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether a stream carries it now."""
+        return self._socket is not None
+
     def deadline(self) -> float | None:
         """When the call's timer fires next, if it is set."""
         return self._timer.at
@@ -172,6 +182,11 @@ class CallRunner:
     def give_up(self, reason: str) -> None:
         """The pod can't carry this call any longer."""
         self.feed(Drained(reason))
+
+    def let_go(self) -> None:
+        """Another pod carries the call now: sockets close, and nothing is recorded."""
+        if self.ended is None:
+            self._end(EndCall(Outcome.FAILED, "moved"))
 
     def feed(self, event: Event) -> None:
         """Let the call decide, do what it says, and set the timer to its next deadline."""

@@ -43,6 +43,12 @@ class CallSeries:
             Label("direction", labels.DIRECTIONS),
             Label("reason", labels.OVERFLOW_REASONS),
         )
+        self.calls_held = Gauge("calls_held", "Callers who hold for a slot, in all pods.", "calls")
+        self.slots_retaken = Counter(
+            "call_slots_retaken_total",
+            "Slots of calls that this pod carries and that the store had forgotten or reclaimed.",
+            "slots",
+        )
         self.call_resumes = Counter(
             "call_resumes_total",
             "Calls that went on with a new stream or session.",

@@ -5,8 +5,8 @@ Where a set mirrors an enumeration of another room, a test compares the two.
 
 from typing import Final
 
-CALL_STATES: Final = ("carried",)
-"""Later also `held`: callers who wait for a slot anywhere."""
+CALL_STATES: Final = ("carried", "held")
+"""The pod's own calls, and its share of the callers who hold for a slot anywhere."""
 
 DIRECTIONS: Final = ("inbound", "outbound")
 
@@ -146,6 +146,7 @@ WEBHOOK_REFUSALS: Final = (
     "slow",
     "number",
     "bad_token",
+    "neighbour",
     "path",
     "gone",
     "crowded",

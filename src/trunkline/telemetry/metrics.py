@@ -49,14 +49,22 @@ class Metrics:
         self,
         *,
         active_calls: Callable[[], int],
+        holders: Callable[[], int],
+        pods: Callable[[], int],
         calls_max: int,
         pool_sessions: Callable[[], Mapping[str, int]],
         call_log_backlog: Callable[[], int],
         breakers_open: Callable[[], int],
         log_lines_lost: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Where the gauges are read at each scrape. Sessions are counted by their state."""
-        self.of_calls.active_calls.read_each_by(lambda: {"carried": active_calls()})
+        """Where the gauges are read at each scrape. Sessions are counted by their state.
+
+        Each pod has its share of all `holders` beside its own calls, so that scaling sees them.
+        """
+        self.of_calls.active_calls.read_each_by(
+            lambda: {"carried": active_calls(), "held": holders() / max(pods(), 1)}
+        )
+        self.of_calls.calls_held.read_by(holders)
         self.of_calls.call_slots_max.read_by(lambda: calls_max)
         self.of_model.pool_sessions.read_each_by(pool_sessions)
         self.of_model.breakers_open.read_by(breakers_open)
@@ -70,6 +78,10 @@ class Metrics:
     def call_overflowed(self, direction: str, reason: str) -> None:
         """A new call found no slot."""
         self.of_calls.calls_overflowed.add(direction, reason)
+
+    def slots_retaken(self, count: int) -> None:
+        """The store had not known them as ours."""
+        self.of_calls.slots_retaken.add(count=count)
 
     def config_loaded(self, version: int) -> None:
         """New calls get the config of this version from now on."""

@@ -30,6 +30,10 @@ class LogName(StrEnum):
     CALL_BROKE = "call_broke"
     CALL_FENCED = "call_fenced"
     END_UNSETTLED = "end_unsettled"
+    CALL_TAKEN = "call_taken"
+    CALL_LOST = "call_lost"
+    CALL_MOVED = "call_moved"
+    CALL_RESCUED = "call_rescued"
     NUMBER_UNKNOWN = "number_unknown"
     WEBHOOK_REFUSED = "webhook_refused"
     HOOK_FAILED = "hook_failed"
@@ -44,6 +48,8 @@ class LogName(StrEnum):
     SESSION_LOST = "session_lost"
     SESSION_REFUSED = "session_refused"
 
+    FLEET_AWAY = "fleet_away"
+    POD_REPLACED = "pod_replaced"
     JOURNAL_AWAY = "journal_away"
     CALL_LOG_AWAY = "call_log_away"
     FACT_REFUSED = "fact_refused"
@@ -97,6 +103,11 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.CALL_ENDED: "A call is over, with its outcome.",
     LogName.CALL_BROKE: "A bug ended one call; `where` says the place.",
     LogName.CALL_FENCED: "A later epoch owns the call: this pod writes no more for it.",
+    LogName.CALL_TAKEN: "A call goes on here that another pod carried; `detail` names that pod.",
+    LogName.CALL_LOST: "A later epoch of the call is another pod's: this one let go of it.",
+    LogName.CALL_MOVED: "This pod drains: the call goes on at the pod that `detail` names.",
+    LogName.CALL_RESCUED: "The redirect behind a lost stream did not come: the carrier was asked "
+    "over its API to run it (`reason` asked), or the call was over, or why it could not be asked.",
     LogName.END_UNSETTLED: "A call ended and the journal had not said so in time.",
     LogName.NUMBER_UNKNOWN: "A call came to a number that the config file leads nowhere.",
     LogName.WEBHOOK_REFUSED: "A request to the public port was refused.",
@@ -109,6 +120,8 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.SESSION_OPENED: "A call got its session.",
     LogName.SESSION_LOST: "A call's session is gone.",
     LogName.SESSION_REFUSED: "No session could be opened.",
+    LogName.FLEET_AWAY: "Redis did not answer a question about slots: this pod's own cap binds.",
+    LogName.POD_REPLACED: "A later process has this pod's name: this one gets no calls any more.",
     LogName.JOURNAL_AWAY: "Redis did not answer in time, or refused; facts wait.",
     LogName.CALL_LOG_AWAY: "Postgres did not answer in time, or refused; facts wait.",
     LogName.FACT_REFUSED: "A fact could not be kept; `reason` says why.",

@@ -163,16 +163,17 @@ class MemoryJournal:
     async def held(self, cursor: int) -> tuple[int, list[HeldCall]]:
         """A few of the calls, and where to go on; 0 is the end."""
         names = list(self._calls)
-        step = [(name, self._find(name)) for name in names[cursor : cursor + HELD_CALLS_STEP]]
-        found = [
-            HeldCall(
-                name, Holder(call.epoch, call.pod, call.incarnation), call.state, logged=call.logged
-            )
-            for name, call in step
-            if call is not None
-        ]
+        step = [await self.holder(name) for name in names[cursor : cursor + HELD_CALLS_STEP]]
         following = cursor + HELD_CALLS_STEP
-        return following if following < len(names) else 0, found
+        return following if following < len(names) else 0, [one for one in step if one is not None]
+
+    async def holder(self, call: CallSid) -> HeldCall | None:
+        """Who holds a call; None if there is no journal of it."""
+        found = self._find(call)
+        if found is None:
+            return None
+        holder = Holder(found.epoch, found.pod, found.incarnation)
+        return HeldCall(call, holder, found.state, logged=found.logged)
 
     def lose(self, call: CallSid) -> None:
         """Forget a call, as a store does that was restarted without its files."""

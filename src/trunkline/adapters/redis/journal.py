@@ -40,6 +40,9 @@ FENCED: Final = {
     "chain": "the chain has another head",
 }
 
+HELD_FIELDS: Final = ("epoch", "pod", "incarnation", "state", "logged")
+"""What a look finds of a call."""
+
 
 class RedisJournal:
     """`ports.Journal` and `ports.JournalIndex` in Valkey or Redis.
@@ -132,21 +135,34 @@ class RedisJournal:
 
     async def held(self, cursor: int) -> tuple[int, Sequence[HeldCall]]:
         """Some of the calls, in one bounded step of SCAN, and where to go on; 0 is the end."""
-        fields = ("epoch", "pod", "incarnation", "state", "logged")
         async with store_errors():
             following, keys = await self._client.scan(
                 cursor, match=f"{CALL_PREFIX}*", count=HELD_CALLS_STEP
             )
             async with self._client.pipeline(transaction=False) as asked:
                 for key in keys:
-                    asked.hmget(key, fields)
+                    asked.hmget(key, HELD_FIELDS)
                 rows = await asked.execute()
         found = []
         for key, row in zip(keys, rows, strict=True):
-            if row[0] is not None:  # It may have expired meanwhile.
-                epoch, pod, life, state = (field.decode() for field in row[:4])
-                holder = Holder(Epoch(int(epoch)), PodName(pod), Incarnation(life))
-                assert isinstance(key, bytes), "the client decodes nothing"
-                call = CallSid(key.decode().removeprefix(CALL_PREFIX))
-                found.append(HeldCall(call, holder, CallState(state), logged=row[4] is not None))
+            assert isinstance(key, bytes), "the client decodes nothing"
+            held = _held(CallSid(key.decode().removeprefix(CALL_PREFIX)), row)
+            found += [] if held is None else [held]  # It may have expired meanwhile.
         return int(following), found
+
+    async def holder(self, call: CallSid) -> HeldCall | None:
+        """Who holds a call; None if there is no journal of it."""
+        async with store_errors():
+            row = await self._client.hmget(call_key(call), HELD_FIELDS)
+        return _held(call, row)
+
+
+def _held(call: CallSid, row: Sequence[bytes | str | None]) -> HeldCall | None:
+    """The call as its fields say."""
+    epoch, pod, life, state, logged = (
+        field.decode() if isinstance(field, bytes) else field for field in row
+    )
+    if epoch is None or pod is None or life is None or state is None:
+        return None
+    holder = Holder(Epoch(int(epoch)), PodName(pod), Incarnation(life))
+    return HeldCall(call, holder, CallState(state), logged=logged is not None)

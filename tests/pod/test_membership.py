@@ -1,0 +1,93 @@
+"""What a pod says of itself every two seconds, and what it does with the answer."""
+
+import pytest
+
+from pod.ends import until
+from pod.office import FIRST, ME, SECOND, Stores, office
+from trunkline.core.fleet_states import Claim
+from trunkline.core.ids import Incarnation
+from trunkline.core.slots import Full
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_beat_lists_what_the_pod_holds() -> None:
+    """Reserved and talking; a store that forgot knows it again, and it is counted."""
+    stores = Stores()
+    async with office(stores=stores) as here:
+        await here.ring(FIRST)
+        await here.ring(SECOND)
+        here.start(FIRST)
+        listed = {one.call: one for one in here.slots.listed()}
+        assert {call: one.bound for call, one in listed.items()} == {FIRST: True, SECOND: False}
+        assert listed[FIRST].claim == Claim("inbound", "", "", "m")
+        stores.journal.fleet.slots.clear()
+        stores.journal.fleet.room.counts.clear()
+        await here.reception.membership.tell()
+        assert (await stores.fleet.look()).inbound == 2
+        assert here.counted("call_slots_retaken_total") == 2
+
+
+async def test_a_slot_is_released_when_its_call_ends() -> None:
+    """At once, and not with the next beat."""
+    stores = Stores()
+    async with office(stores=stores) as here:
+        await here.ring(FIRST)
+        here.hang_up(FIRST, here.start(FIRST))
+        await here.until_empty()
+        await until(lambda: not stores.journal.fleet.slots)
+
+
+async def test_a_release_that_was_lost_is_made_good_by_the_next_beat() -> None:
+    """The store was away when the call ended."""
+    stores = Stores()
+    async with office(stores=stores) as here:
+        await here.ring(FIRST)
+        await here.reception.membership.tell()
+        stores.fleet.losing = True
+        here.status(FIRST)
+        await until(lambda: stores.fleet.lost > 0)
+        assert stores.journal.fleet.slots
+        await here.reception.membership.tell()
+        assert not stores.journal.fleet.slots
+
+
+async def test_a_pod_that_drains_gets_no_calls() -> None:
+    """From its next beat on."""
+    stores = Stores()
+    async with office(stores=stores) as here:
+        membership = here.reception.membership
+        membership.drain()
+        assert membership.draining
+        await membership.tell()
+        assert isinstance(await stores.fleet.reserve(FIRST), Full)
+        await membership.leave()
+        assert (await stores.fleet.look()).pods == ()
+
+
+async def test_a_later_life_of_its_name_leaves_a_pod_without_calls() -> None:
+    """It says so in its log, and goes on with those that it has."""
+    stores = Stores()
+    later = ME._replace(incarnation=Incarnation("later"))
+    async with office(stores=stores) as here:
+        await here.ring(FIRST)
+        async with office(stores=stores, me=later) as there:
+            await here.reception.membership.tell()
+            heard = here.reception.membership.heard
+            assert heard is not None
+            assert heard.replaced
+            assert (await here.ring(SECOND)).ticket.incarnation == "later"
+            assert (here.slots.held, there.slots.held) == (1, 1)
+
+
+async def test_a_store_that_is_away_is_asked_again() -> None:
+    """What was heard last stays."""
+    stores = Stores()
+    async with office(stores=stores) as here:
+        before = here.reception.membership.heard
+        stores.journal.away = True
+        await here.reception.membership.tell()
+        await here.reception.membership.leave()
+        assert here.reception.membership.heard is before
+        assert here.reception.membership.holders == 0
+        assert here.reception.membership.pods == 1
