@@ -8,7 +8,7 @@ from pod.ends import Socket, until
 from pod.office import FIRST, NEXT_STREAM, SECOND, STREAM, THIRD, office
 from trunkline.call.plan import Limits
 from trunkline.core.facts import CallEnded, Outcome, TransferOrdered
-from trunkline.core.ids import CallSid
+from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import INBOUND_HOLD_S
 from trunkline.pod.calls import ENDED_CALLS_MAX
 from trunkline.wire import twiml
@@ -127,7 +127,7 @@ async def test_ends_are_remembered_and_bounded() -> None:
     """The oldest goes first."""
     async with office() as here:
         for number in range(ENDED_CALLS_MAX + 1):
-            here.calls.remember(CallSid(f"CA{number:032d}"), str(number))
+            here.calls.remember(CallSid(f"CA{number:032d}"), str(number), Epoch(1))
         assert here.calls.ended(CallSid(f"CA{0:032d}")) is None
         assert here.calls.ended(CallSid(f"CA{1:032d}")) == "1"
 

@@ -204,7 +204,7 @@ async def test_an_end_that_only_the_journal_remembers() -> None:
         here.hang_up(FIRST, here.start(FIRST))
         await here.end(FIRST)
         for number in range(1001):
-            here.calls.remember(CallSid(f"CA{number:032d}"), "")
+            here.calls.remember(CallSid(f"CA{number:032d}"), "", Epoch(1))
         assert here.calls.ended(FIRST) is None
         ended = await here.redirect(FIRST, answer)
         assert ended is not None

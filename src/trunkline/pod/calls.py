@@ -109,7 +109,8 @@ class Calls:
         self._on_released = on_released
         self._loop = asyncio.get_running_loop()
         self._live: dict[CallSid, LiveCall] = {}
-        self._ended: OrderedDict[CallSid, str] = OrderedDict()
+        self._ended: OrderedDict[CallSid, tuple[str, Epoch]] = OrderedDict()
+        """What its redirect gets, and under which epoch it ended here."""
         self._owed: OrderedDict[CallSid, float] = OrderedDict()
         """Ends of ours whose redirect has not come yet, and when they were, by the loop's clock."""
         self._changed = asyncio.Event()
@@ -125,7 +126,8 @@ class Calls:
 
     def ended(self, call: CallSid) -> str | None:
         """What the redirect of a call gets that ended here not long ago."""
-        return self._ended.get(call)
+        found = self._ended.get(call)
+        return None if found is None else found[0]
 
     @property
     def is_cut(self) -> bool:
@@ -194,8 +196,14 @@ class Calls:
         self._around.recorder.let_go(call)
         if live.runner is not None:
             live.runner.let_go()
-        else:
-            self._leave(live)
+        self._leave(live)  # At once: the call may come back while its runner leaves.
+
+    def let_go_of_past(self, call: CallSid, epoch: Epoch) -> None:
+        """Another pod had the call under this epoch: what is here of an earlier one is over."""
+        if (ended := self._ended.get(call)) is not None and ended[1] < epoch:
+            del self._ended[call]
+        if (live := self._live.get(call)) is not None and live.epoch < epoch:
+            self.let_go(call)
 
     def may_resume(self, live: LiveCall) -> bool:
         """Count a resume; False if there were too many of late."""
@@ -224,9 +232,9 @@ class Calls:
         if self._owed.pop(call, None) is not None:
             self._changed.set()
 
-    def remember(self, call: CallSid, document: str) -> None:
-        """What the redirect of a call gets from now on."""
-        self._ended[call] = document
+    def remember(self, call: CallSid, document: str, epoch: Epoch) -> None:
+        """What the redirect of a call gets from now on, which ended here under this epoch."""
+        self._ended[call] = document, epoch
         if len(self._ended) > ENDED_CALLS_MAX:
             self._ended.popitem(last=False)
 
@@ -239,7 +247,7 @@ class Calls:
                 document = documents.after_end(
                     fact.outcome, live.transfer_number, live.line.overflow
                 )
-                self.remember(live.call, document)
+                self.remember(live.call, document, live.epoch)
                 if live.runner is not None:
                     self._around.costs.call(live.direction, self._loop.time() - live.answered_at)
                     if fact.outcome is not Outcome.CALLER_ENDED:
@@ -326,7 +334,9 @@ class Calls:
         self._leave(live)
 
     def _leave(self, live: LiveCall) -> None:
-        self._live.pop(live.call, None)
+        if self._live.get(live.call) is not live:
+            return  # It was let go of.
+        del self._live[live.call]
         self._slots.release(live.call)
         self._on_released(live.call, live.epoch)
         self._changed.set()

@@ -20,7 +20,7 @@ from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Line
 from trunkline.pod.passes import Passes
-from trunkline.pod.recorder import Recorder
+from trunkline.pod.recorder import NO_EPOCH, Recorder
 from trunkline.pod.redirects import is_new, stream_document
 from trunkline.pod.rooms import Rooms
 from trunkline.pod.tools.hook import ContextHook
@@ -85,8 +85,11 @@ class Desk:
                 return None
             await opening.done.wait()
 
-    def has(self, call: CallSid) -> bool:
-        """Whether a call is here, or was not long ago."""
+    def has(self, read: ResumeToken) -> bool:
+        """Whether a call is here, or was not long ago; not if another pod had it later."""
+        call = read.call
+        if (read.pod, read.incarnation) != (self._me.pod, self._me.incarnation):
+            self._calls.let_go_of_past(call, read.epoch)
         return self._calls.get(call) is not None or self._calls.ended(call) is not None
 
     async def receive(self, asked: Asked, model: str | None = None) -> str | Full:
@@ -241,7 +244,7 @@ class Desk:
         self._log.warning(LogName.CALL_OVERFLOWED, call=call, reason=reason, detail=action)
         self._metrics.call_overflowed(asked.direction, reason)
         self._calls.tell_end(call, asked.direction, ended)
-        self._calls.remember(call, documents.overflow(line.overflow))
+        self._calls.remember(call, documents.overflow(line.overflow), epoch or NO_EPOCH)
         return documents.overflow(line.overflow)
 
     def _opened_before(self, asked: Asked, opening: Opening) -> str:

@@ -110,7 +110,7 @@ class Front:
         if request.recording_url is not None:
             return documents.hangup()  # As in `voice`.
         asked = Asked.by(request)
-        if self._desk.has(asked.call):
+        if self._desk.has(read):
             return await self._redirects.answer(asked, read, token)
         try:
             return await self._elsewhere(asked, read, token)

@@ -106,6 +106,11 @@ class Recorder:
         one = self._records.get(call)
         return call in self._adoption or (one is not None and one.ended)
 
+    def is_at(self, call: CallSid, head: Head) -> bool:
+        """Whether the journal has of a call what is known here, and nothing of another pod's."""
+        one = self._records.get(call)
+        return one is not None and not one.fenced and one.acked == head
+
     def adopt(self, call: CallSid, epoch: Epoch, head: Head, end: CallEnded) -> bool:
         """Close a call that was taken over for it; False if that is already being done."""
         if self.knows(call):
@@ -123,6 +128,7 @@ class Recorder:
         head = head or Head()
         one = CallRecord(call, epoch, acked=head, linked=head, noted=head.seq)
         one.asked_at = asyncio.get_running_loop().time()
+        one.unwritten = len(self._flush.kept(call))  # Of an earlier time here.
         one.settled.set()
         self._records[call] = one
 

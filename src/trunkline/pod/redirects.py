@@ -109,6 +109,13 @@ class Redirects:
         live = self._calls.get(asked.call)
         if live is None:  # It ended, and its end is on its way to the journal.
             return self._calls.ended(asked.call)
+        life = resumed.life
+        if (life.pod, life.incarnation) != (self._me.pod, self._me.incarnation):
+            # Repeated: the answer had been another pod, whose call it is since.
+            self._calls.let_go(live.call)
+            return self._passes.stream(
+                live.call, resumed.epoch, life.pod, life.incarnation, resumed.opened_at_ms
+            )
         self._recorder.begin(live.call, resumed.epoch, resumed.head)
         if not resumed.first and live.epoch == resumed.epoch:
             return self._calls.answer_again(live)

@@ -187,6 +187,8 @@ class CallRunner:
         """Another pod carries the call now: sockets close, and nothing is recorded."""
         if self.ended is None:
             self._end(EndCall(Outcome.FAILED, "moved"))
+        if self._socket is not None:
+            self._socket.close()
 
     def feed(self, event: Event) -> None:
         """Let the call decide, do what it says, and set the timer to its next deadline."""

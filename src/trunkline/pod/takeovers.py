@@ -91,6 +91,12 @@ class Takeovers:
             return Answer(refused=STALE)
         if live.epoch == order.epoch:
             return Answer(self._calls.answer_again(live))
+        if not self._recorder.is_at(asked.call, Head(order.seq, order.head)):
+            # Another pod wrote its record meanwhile: what is here is a past of it.
+            self._calls.let_go(asked.call)
+            return None
+        if live.runner is not None and live.runner.ended is not None:
+            return Answer(self._calls.ended(asked.call) or "", JOURNAL_AWAY)
         self._calls.advance(live, Epoch(order.epoch), order.opened_at_ms)
         live.document = stream_document(self._passes, live, self._me)
         return Answer(live.document)
@@ -156,7 +162,7 @@ class Takeovers:
         head = Head(order.seq, order.head)
         if self._recorder.adopt(asked.call, Epoch(order.epoch), head, ended):
             self._calls.tell_end(asked.call, asked.direction, ended)
-        self._calls.remember(asked.call, document)
+        self._calls.remember(asked.call, document, Epoch(order.epoch))
         return document
 
     def _overflow_of(self, asked: Asked) -> Overflow:
