@@ -54,13 +54,14 @@ class Book:
         hold_s: float = 0.0,
     ) -> None:
         self.plan = call_plan
+        self.number = NUMBER
         self.hold_s = hold_s
         self.bounds = bounds
         self.models = models
 
     def line(self, number: str) -> Line | None:
         """Only our number is answered."""
-        if number != NUMBER:
+        if number != self.number:
             return None
         overflow = Overflow("dial", "+15550100021")
         return Line(
@@ -220,6 +221,9 @@ class Direct:
         self.orders: dict[Life, Orders] = {}
         self.frozen: set[Life] = set()
         self.asked: list[str] = []
+        self.gate = asyncio.Event()
+        """While it is not set, an order to take a call is on its way."""
+        self.gate.set()
 
     def _find(self, at: PodAt, deed: str) -> Orders | None:
         self.asked.append(f"{at.life.pod} {deed}")
@@ -238,6 +242,7 @@ class Direct:
     async def take(self, at: PodAt, call: CallSid, order: Take) -> AnswerWord | None:
         """A call of another pod."""
         found = self._find(at, "take")
+        await self.gate.wait()
         return None if found is None else await found.take(call, order)
 
     async def tell(self, at: PodAt, call: CallSid, told: Told) -> None:

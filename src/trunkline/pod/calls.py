@@ -78,6 +78,8 @@ class LiveCall:
     transfer_number: str | None = None
     taken_over: Takeover | None = None
     """What another pod left, where one carried it before."""
+    moving: bool = False
+    """This pod is giving it away: it has a later epoch by our own doing."""
     resumes: list[float] = field(default_factory=list)
     """When it was resumed within the last `RESUMES_WINDOW_S`."""
 
@@ -85,6 +87,11 @@ class LiveCall:
     def direction(self) -> Direction:
         """Who called whom."""
         return self.caller.direction
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether a stream had carried it elsewhere before it came here."""
+        return self.taken_over is not None and self.taken_over.so_far.streams > 0
 
 
 class Calls:
@@ -198,6 +205,12 @@ class Calls:
             live.runner.let_go()
         self._leave(live)  # At once: the call may come back while its runner leaves.
 
+    def lost(self, call: CallSid) -> None:
+        """The fleet says that another pod has the call; of our own moves that is no news."""
+        live = self._live.get(call)
+        if live is not None and not live.moving:
+            self.let_go(call)
+
     def let_go_of_past(self, call: CallSid, epoch: Epoch) -> None:
         """Another pod had the call under this epoch: what is here of an earlier one is over."""
         if (ended := self._ended.get(call)) is not None and ended[1] < epoch:
@@ -271,7 +284,10 @@ class Calls:
         """End the calls whose slot was reserved and whose stream has not come by now."""
         for call in self._slots.expire(now):
             if (live := self._live.get(call)) is not None:
-                self.drop_reserved(live, Outcome.ABANDONED, "no_stream")
+                if live.was_answered:
+                    self.drop_reserved(live, Outcome.FAILED, "stream_lost")
+                else:
+                    self.drop_reserved(live, Outcome.ABANDONED, "no_stream")
         self._changed.set()
 
     # The pod goes.

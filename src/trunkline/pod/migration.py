@@ -15,7 +15,7 @@ from typing import Final
 from trunkline.core.facts import ResumeCause
 from trunkline.core.fleet_states import Claim, Target
 from trunkline.core.ids import CallSid
-from trunkline.core.neighbour_words import Take
+from trunkline.core.neighbour_words import Take, Told
 from trunkline.errors import StoreError
 from trunkline.pod.calls import Calls, Identity, LiveCall
 from trunkline.pod.recorder import Recorder
@@ -32,7 +32,7 @@ LOOK_S: Final = 0.1
 """How often a call is looked at for one."""
 
 RETRY_S: Final = 2.0
-"""Wait before a call that could not be moved is tried again, if no quiet moment comes sooner."""
+"""Wait before a call that could not be moved is tried again, quiet or not."""
 
 MOVES_AT_ONCE_MAX: Final = 8
 """Calls on their way at the same time: what takes them reads their journals and opens sessions."""
@@ -72,6 +72,8 @@ class _Move:
     stage: Stage
     since: float
     """Since when it waits, by the loop's clock."""
+    tried: float | None = None
+    """When it was last seen that it could not be moved."""
 
     def to(self, stage: Stage) -> None:
         assert stage in NEXT[self.stage], f"{self.stage} to {stage}"
@@ -94,6 +96,7 @@ class Migration:
         now: Callable[[], float],
         ingress_s: float = INGRESS_S,
         patience_s: float = PATIENCE_S,
+        retry_s: float = RETRY_S,
     ) -> None:
         """`now` is the loop's clock."""
         self._me = me
@@ -106,6 +109,7 @@ class Migration:
         self._now = now
         self._ingress_s = ingress_s
         self._patience_s = patience_s
+        self._retry_s = retry_s
         self._moves: dict[CallSid, _Move] = {}
         """Of the calls that are here."""
         self.moved = 0
@@ -123,6 +127,7 @@ class Migration:
                     move = self._moves[live.call]
                     if self._has_room and self._may_go(live, move):
                         move.to(Stage.HANDED)
+                        live.moving = True
                         tasks.create_task(self._move(live, move), name=f"move {live.call}")
                 await asyncio.sleep(LOOK_S)
 
@@ -136,7 +141,10 @@ class Migration:
         runner = live.runner
         if runner is None or move.stage is not Stage.WAITS:
             return False
-        return runner.is_quiet or self._now() - move.since >= self._patience_s
+        now = self._now()
+        if move.tried is not None and now - move.tried < self._retry_s:
+            return False
+        return runner.is_quiet or now - move.since >= self._patience_s
 
     async def _move(self, live: LiveCall, move: _Move) -> None:
         """One call. One that stays is looked at again after a while."""
@@ -147,8 +155,10 @@ class Migration:
                 return
         except StoreError as error:
             self._log.warning(LogName.FLEET_AWAY, call=live.call, reason=str(error))
+        finally:
+            live.moving = False
         move.to(Stage.WAITS)
-        move.since = self._now() + RETRY_S - self._patience_s
+        move.tried = self._now()
 
     async def _hand_over(self, live: LiveCall) -> bool:
         """Whether another pod has the call now."""
@@ -174,18 +184,40 @@ class Migration:
         )
         at = PodAt(resumed.life, resumed.address)
         answer = await self._neighbours.take(at, call, order)
-        if answer is None or not answer.document:
+        taken = answer is not None and bool(answer.document)
+        if self._calls.ended(call) is not None:
+            await self._pass_on_end(call, at, resumed, taken=taken)
+            return True
+        if not taken:
             await self._take_back(live, resumed)
             return False
         self._log.info(LogName.CALL_MOVED, call=call, detail=resumed.life.pod)
-        self._calls.let_go(call)
+        if self._calls.get(call) is live:
+            self._calls.let_go(call)
         return True
 
+    async def _pass_on_end(
+        self, call: CallSid, at: PodAt, resumed: Resumption, *, taken: bool
+    ) -> None:
+        """It ended here on its way: whoever may write its record must know."""
+        if taken:
+            await self._neighbours.tell(at, call, Told("completed"))
+        else:
+            me = self._me
+            await self._journal.resume_call(call, resumed.epoch, me.pod, me.incarnation)
+
     async def _take_back(self, live: LiveCall, resumed: Resumption) -> None:
-        """The other pod did not take it: it is ours again, under a still higher epoch."""
+        """The other pod did not take it: it is ours again, under a still higher epoch.
+
+        Unless a redirect has led there already: then it is whoever's that answers the next.
+        """
         me = self._me
+        if self._calls.get(live.call) is not live:
+            return
         back = await self._journal.resume_call(live.call, resumed.epoch, me.pod, me.incarnation)
-        if isinstance(back, Resumption):
+        if self._calls.get(live.call) is not live:
+            return
+        if isinstance(back, Resumption) and (back.life.pod, back.life.incarnation) == me[:2]:
             self._recorder.begin(live.call, back.epoch, back.head)
             self._calls.advance(live, back.epoch, back.opened_at_ms)
         else:

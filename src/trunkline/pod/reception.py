@@ -102,7 +102,7 @@ class Reception:
             g.fleet_slots,
             g.beat,
             listed=g.slots.listed,
-            on_lost=g.calls.let_go,
+            on_lost=g.calls.lost,
             clock=g.clock,
             log=g.log,
             metrics=g.metrics,
