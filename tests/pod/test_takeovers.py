@@ -6,10 +6,18 @@ import msgspec
 import pytest
 
 from pod.office import FIRST, Answer, Office, office, voice
-from trunkline.core.facts import CallEnded, CallReceived, CallResumed, Fact, Outcome
+from trunkline.core.facts import (
+    CallEnded,
+    CallReceived,
+    CallResumed,
+    Fact,
+    Outcome,
+    StreamOpened,
+)
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.neighbour_words import Take
 from trunkline.core.record import Head, link
+from trunkline.core.slots import INBOUND_HOLD_S
 from trunkline.pod.asked import Asked
 from trunkline.ports import Holder, Resumption
 
@@ -128,3 +136,48 @@ async def test_a_journal_that_is_away_refuses_the_order() -> None:
         assert (await here.reception.orders.take(FIRST, order)).refused == "journal_away"
         here.journal.away = False
         assert (await here.reception.orders.take(FIRST, order)).document
+
+
+async def test_a_call_whose_stream_never_comes_here_ends_as_one_that_was_answered() -> None:
+    """Its caller had talked with another pod: hung up on the way, or its stream was lost."""
+    for status, outcome in (("completed", Outcome.CALLER_ENDED), (None, Outcome.FAILED)):
+        async with office() as here:
+            order = await left(here, RECEIVED, StreamOpened("MZ" + "9" * 32))
+            await here.reception.orders.take(FIRST, order)
+            if status is None:
+                here.calls.expire(asyncio.get_running_loop().time() + INBOUND_HOLD_S)
+            else:
+                here.status(FIRST, status)
+            assert (await here.end(FIRST)).outcome is outcome
+            assert here.slots.held == 0
+
+
+async def test_a_call_that_never_had_a_stream_ends_as_abandoned() -> None:
+    """At no pod."""
+    async with office() as here:
+        await here.reception.orders.take(FIRST, await left(here, RECEIVED))
+        here.status(FIRST)
+        assert (await here.end(FIRST)).outcome is Outcome.ABANDONED
+
+
+async def test_resumes_at_other_pods_count_for_those_here() -> None:
+    """Two elsewhere and one to here: the next within a minute is the fourth. Moves do not count."""
+    for cause, verbs in (("pod_lost", ["Dial"]), ("migrated", ["Connect", "Redirect"])):
+        async with office() as here:
+            resumed = CallResumed("pod_lost", None, "pod-1", "pod-2", 5)
+            order = await left(here, RECEIVED, resumed, resumed)
+            order = msgspec.structs.replace(order, cause=cause)
+            answer = await here.reception.orders.take(FIRST, order)
+            here.lose(FIRST, here.start(FIRST))
+            here.journal.now_ms += 1000
+            then = await here.redirect(FIRST, Answer(answer.document))
+            assert then is not None
+            assert then.verbs == verbs
+
+
+async def test_a_pod_that_ends_its_last_calls_takes_no_other() -> None:
+    """Nobody would end it."""
+    async with office() as here:
+        order = await left(here, RECEIVED)
+        here.calls.cut()
+        assert (await here.reception.orders.take(FIRST, order)).refused == "draining"

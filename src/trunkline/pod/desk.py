@@ -134,7 +134,8 @@ class Desk:
         if live.runner is not None:
             live.runner.hung_up(status)
         else:
-            self._calls.drop_reserved(live, Outcome.ABANDONED, status.replace("-", "_"))
+            outcome = Outcome.CALLER_ENDED if live.was_answered else Outcome.ABANDONED
+            self._calls.drop_reserved(live, outcome, status.replace("-", "_"))
 
     @contextmanager
     def _alone(self, call: CallSid) -> Iterator[_Opening]:

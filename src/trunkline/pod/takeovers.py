@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Final
 
 from trunkline.call.so_far import CallSoFar, Takeover, read
-from trunkline.core.facts import CallEnded, CallResumed, Outcome
+from trunkline.core.facts import CallEnded, CallResumed, Outcome, ResumeCause
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.neighbour_words import Answer, Take
 from trunkline.core.record import Head
-from trunkline.core.slots import PodSlots
+from trunkline.core.slots import FullReason, PodSlots
 from trunkline.errors import StoreError
 from trunkline.pod import documents
 from trunkline.pod.asked import Asked
@@ -27,6 +27,9 @@ STALE: Final = "stale"
 """Why an order is refused: a later epoch has the call here."""
 
 JOURNAL_AWAY: Final = "journal_away"
+
+NUMBER_GONE: Final = "number_gone"
+"""The config here leads this number nowhere."""
 
 NOBODY: Final = Overflow("hangup")
 
@@ -103,6 +106,8 @@ class Takeovers:
 
     async def _take(self, asked: Asked, order: Take) -> Answer:
         call = asked.call
+        if self._calls.is_cut:  # It would be begun to be ended.
+            return Answer(refused=FullReason.DRAINING)
         self._clock.set(order.now_ms)
         if self._recorder.is_closing(call):  # Nobody had asked for it, and then somebody did.
             return Answer(documents.overflow(self._overflow_of(asked)))
@@ -112,11 +117,14 @@ class Takeovers:
         line = directory.line(asked.number)
         if so_far.ended is not None:
             return Answer(documents.after_record(entries, self._overflow_of(asked)))
-        if line is None:
-            return Answer(self.close(asked, order, "number_gone"))
-        if self._is_too_often(so_far):
-            return Answer(self.close(asked, order, "resumes_max"))
+        moved = order.cause == ResumeCause.MIGRATED
+        if line is None:  # Who moves it can go on with it.
+            return Answer(refused=NUMBER_GONE) if moved else self._closed(asked, order, NUMBER_GONE)
+        if not moved and self._is_too_often(so_far):
+            return self._closed(asked, order, "resumes_max")
         variables = await self._desk.context(asked, directory.hook, line)
+        if self._calls.is_cut:
+            return Answer(refused=FullReason.DRAINING)
         return Answer(self._begin(asked, order, so_far, directory, line, variables))
 
     def _begin(
@@ -148,6 +156,7 @@ class Takeovers:
             since=self._now(),
             model=order.model,
             taken_over=Takeover(so_far, resumed, self._wall_ms()),
+            resumes=self._resumes_of(so_far, order),
         )
         live.document = stream_document(self._passes, live, me)
         self._calls.add(live)
@@ -155,7 +164,7 @@ class Takeovers:
         self._log.info(LogName.CALL_TAKEN, call=call, reason=order.cause, detail=order.from_pod)
         return live.document
 
-    def close(self, asked: Asked, order: Take, reason: str) -> str:
+    def _closed(self, asked: Asked, order: Take, reason: str) -> Answer:
         """The call can't go on: its record gets its end, and the caller the overflow action."""
         ended = CallEnded(Outcome.FAILED, reason)
         document = documents.overflow(self._overflow_of(asked))
@@ -163,11 +172,17 @@ class Takeovers:
         if self._recorder.adopt(asked.call, Epoch(order.epoch), head, ended):
             self._calls.tell_end(asked.call, asked.direction, ended)
         self._calls.remember(asked.call, document, Epoch(order.epoch))
-        return document
+        return Answer(document)
 
     def _overflow_of(self, asked: Asked) -> Overflow:
         line = self._directory().line(asked.number)
         return NOBODY if line is None else line.overflow
+
+    def _resumes_of(self, so_far: CallSoFar, order: Take) -> list[float]:
+        """Those that still count, by the loop's clock; this one too, unless it is a move."""
+        now, wall_ms = self._now(), self._wall_ms()
+        before = [now - (wall_ms - at_ms) / 1000 for at_ms in so_far.resumed_at_ms]
+        return before if order.cause == ResumeCause.MIGRATED else [*before, now]
 
     def _is_too_often(self, so_far: CallSoFar) -> bool:
         """By wall time of whoever wrote: the last resume's is the present, or nearly."""
