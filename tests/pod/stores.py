@@ -121,6 +121,9 @@ class FailingFleet(MemoryFleet):
         self.losing = False
         """Releases are lost."""
         self.lost = 0
+        self.beats = 0
+        self.bugs = 0
+        """So many beats break."""
 
     async def release(self, call: CallSid, life: Life, epoch: Epoch) -> bool:
         """Release, or be away, or lose it."""
@@ -166,8 +169,12 @@ class FailingFleet(MemoryFleet):
         return await super().resume(call, epoch, target, claim)
 
     async def beat(self, said: Beat) -> Heard:
-        """Beat, or be away."""
+        """Beat, or be away, or break."""
         self._arrive()
+        self.beats += 1
+        if self.bugs:
+            self.bugs -= 1
+            raise AssertionError("a bug")
         return await super().beat(said)
 
     async def look(self) -> Fleet:

@@ -12,13 +12,14 @@ from pydantic import SecretStr
 
 from call.script import plan
 from pod.ends import SOON_S, Session, Tools, until
-from pod.office import FIRST, KEY, SECOND, Answer, Book, Direct
+from pod.office import FIRST, KEY, ME, SECOND, Answer, Book, Stores, office
 from pod.stores import FailingBook, FailingFleet, FailingJournal
 from trunkline.adapters.memory.erasure import MemoryEraser
 from trunkline.config import prices
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.pool import PoolLimits
 from trunkline.core.retention import Retention
+from trunkline.errors import SettingsError
 from trunkline.pod.calls import Identity
 from trunkline.pod.door import Door
 from trunkline.pod.doors import Doors
@@ -59,6 +60,7 @@ class Alive:
     running: asyncio.Task[None]
     journal: FailingJournal
     book: FailingBook
+    fleet: FailingFleet
     http: aiohttp.ClientSession
 
     async def post(self, path: str, call: CallSid, status: str = "ringing") -> tuple[int, str]:
@@ -102,10 +104,10 @@ class Alive:
 
 
 @asynccontextmanager
-async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
+async def alive(drain_s_max: float = 60.0, stores: Stores | None = None) -> AsyncIterator[Alive]:
     """A ready pod. The block ends with its end: by `stop`, unless it did so itself."""
-    journal, book, metrics = FailingJournal(), FailingBook(), Metrics()
-    fleet = FailingFleet(journal)
+    shared, metrics = stores or Stores(), Metrics()
+    journal, book, fleet = shared.journal, shared.book, shared.fleet
     public, internal = bind("127.0.0.1", 0, "PORT"), bind("127.0.0.1", 0, "INTERNAL_PORT")
     url = f"http://127.0.0.1:{public.getsockname()[1]}"
     directory = Book(plan())
@@ -124,7 +126,7 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
         index=journal,
         slots=fleet,
         roster=fleet,
-        neighbours=Direct(),
+        neighbours=shared.neighbours,
         carrier_orders=None,
         book=book,
         unended=book,
@@ -150,7 +152,7 @@ async def alive(drain_s_max: float = 60.0) -> AsyncIterator[Alive]:
             running = tasks.create_task(pod.run(lambda _: ready.set()), name="pod")
             await ready.wait()
             try:
-                yield Alive(pod, running, journal, book, http)
+                yield Alive(pod, running, journal, book, fleet, http)
             finally:
                 journal.away = book.away = False
                 journal.gate.set()
@@ -276,3 +278,33 @@ async def test_a_pod_that_is_cancelled_leaves_no_thread_and_no_task() -> None:
         assert here.running.cancelled()
         names = {task.get_name() for task in asyncio.all_tasks()}
         assert not names & {"recorder", "house", "door m", "public port", "internal port"}
+
+
+async def test_a_pod_under_a_name_in_use_does_not_start() -> None:
+    """The pod that has it goes on."""
+    stores = Stores()
+    async with office(stores=stores, me=ME._replace(incarnation=Incarnation("z"))) as holder:
+        with pytest.raises(ExceptionGroup) as raised:
+            async with alive(stores=stores):
+                pass
+        assert raised.group_contains(SettingsError, match="TRUNKLINE_POD_NAME: pod-0 is in use")
+        await holder.reception.membership.tell()
+        assert holder.reception.membership.heard is not None
+        assert not holder.reception.membership.heard.replaced
+
+
+async def test_a_bug_in_a_chore_ends_no_call() -> None:
+    """A beat that breaks, at any time and as the pod drains: the next is another."""
+    async with alive() as here:
+        await here.ring(FIRST)
+        here.fleet.bugs = 1
+        await until(lambda: here.fleet.bugs == 0)
+        assert here.pod.view().calls_reserved == 1
+        beats = here.fleet.beats
+        await until(lambda: here.fleet.beats > beats)
+        assert not here.running.done()
+        here.fleet.bugs = 1
+        here.pod.stop()
+        await until(lambda: here.fleet.bugs == 0)
+        assert not here.running.done()
+        assert here.pod.view().calls_reserved == 1

@@ -95,7 +95,7 @@ async def run_pod(
     From `source` the file is read again when it changes; without, it stays as it is.
 
     Raises:
-        SettingsError: a store is not fit for its use.
+        SettingsError: a store is not fit for its use, or the pod's name is in use.
         StoreError: a store does not answer.
     """
     setup = _setup(settings, sockets.internal.getsockname()[1])

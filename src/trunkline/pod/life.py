@@ -6,7 +6,7 @@ an ended call is written and its redirect answered.
 
 import asyncio
 import gc
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,7 @@ from trunkline.core import neighbour_proof, proof
 from trunkline.core.fleet_states import Beat, Life
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import PodSlots
+from trunkline.pod import namesake
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Calls
@@ -38,6 +39,9 @@ from trunkline.telemetry.logs import LogName, lines_lost
 FLUSH_S_MAX: Final = 10.0
 """After the last call: so long the recorder may take to store what is left. The journal keeps what
 the call log did not take; what the journal did not take is lost, and the log says how much."""
+
+CHORE_RETRY_S: Final = 1.0
+"""Wait before a chore that a bug has ended is begun again."""
 
 SERVERS_S_MAX: Final = SHUTDOWN_S_MAX + 2.0
 """From the word to the ports' end: what is being answered is answered, for it makes facts."""
@@ -86,8 +90,14 @@ class Pod:
             self._parts.config.ask()
 
     async def run(self, on_ready: Callable[["Pod"], None] | None = None) -> None:
-        """Live until `stop`."""
-        log = self._parts.log
+        """Live until `stop`.
+
+        Raises:
+            SettingsError: another pod has this one's name, and answers.
+        """
+        log, setup = self._parts.log, self._setup
+        me = Life(setup.me.pod, setup.me.incarnation)
+        await namesake.check(me, setup.internal_url, self._parts.roster, self._parts.neighbours)
         watchdog = Watchdog(
             lag=self._parts.metrics.loop_lagged,
             blocked=lambda cpu_s, stack: log.warning(
@@ -113,15 +123,11 @@ class Pod:
                     for name, server in servers.items()
                 ]
                 assert self._reception is not None
-                await self._reception.membership.tell()
+                await self._beat_once(self._reception.membership)
                 chores = [
-                    passing.create_task(self._reception.membership.run(), name="beats"),
-                    passing.create_task(self._keep_house(), name="house"),
-                    passing.create_task(self._watch_config(), name="config"),
-                    passing.create_task(self._orphans().run(), name="orphans"),
+                    passing.create_task(self._kept_up(name, work), name=name)
+                    for name, work in self._chores().items()
                 ]
-                if parts.purge is not None:
-                    chores.append(passing.create_task(parts.purge.run(), name="purge"))
                 # What start-up made lives as long as the process: the collector may skip it. To look
                 # through it once before found nothing, and took a twentieth of the start.
                 gc.freeze()
@@ -245,6 +251,37 @@ class Pod:
         if self._reception is not None:
             self._reception.membership.release(call, epoch)
 
+    async def _beat_once(self, membership: Membership) -> None:
+        """The fleet knows at once what changed here; a bug in it is the next beat's too."""
+        try:
+            await membership.tell()
+        except Exception as bug:  # noqa: BLE001 - the root of a chore: calls do not end for it
+            self._parts.log.failure(LogName.CHORE_BROKE, bug, detail="beats")
+
+    def _chores(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What is done beside the calls until the pod ends."""
+        assert self._reception is not None
+        chores = {
+            "beats": self._reception.membership.run,
+            "house": self._keep_house,
+            "config": self._watch_config,
+            "orphans": self._orphans().run,
+        }
+        if self._parts.purge is not None:
+            chores["purge"] = self._parts.purge.run
+        return chores
+
+    async def _kept_up(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """A chore that a bug has ended is begun again: no call ends for it."""
+        while True:
+            try:
+                await work()
+            except Exception as bug:  # noqa: BLE001 - the root of a chore: calls do not end for it
+                self._parts.log.failure(LogName.CHORE_BROKE, bug, detail=name)
+            else:
+                return
+            await asyncio.sleep(CHORE_RETRY_S)
+
     async def _keep_house(self) -> None:
         assert self._calls is not None
         await self._calls.keep_house()
@@ -288,9 +325,10 @@ class Pod:
         if self._hurried:
             self._calls.cut()  # It was told so before there were calls.
         self._reception.membership.drain()
-        await self._reception.membership.tell()
+        await self._beat_once(self._reception.membership)
         async with asyncio.TaskGroup() as tasks:
-            moves = tasks.create_task(self._reception.migration.run(), name="migration")
+            moving = self._kept_up("migration", self._reception.migration.run)
+            moves = tasks.create_task(moving, name="migration")
             await self._calls.drain(self._setup.drain_s_max)
             moves.cancel()
 

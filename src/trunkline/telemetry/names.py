@@ -50,6 +50,7 @@ class LogName(StrEnum):
 
     FLEET_AWAY = "fleet_away"
     POD_REPLACED = "pod_replaced"
+    CHORE_BROKE = "chore_broke"
     JOURNAL_AWAY = "journal_away"
     CALL_LOG_AWAY = "call_log_away"
     FACT_REFUSED = "fact_refused"
@@ -122,6 +123,8 @@ MEANINGS: Final[Mapping[LogName, str]] = {
     LogName.SESSION_REFUSED: "No session could be opened.",
     LogName.FLEET_AWAY: "Redis did not answer a question about slots: this pod's own cap binds.",
     LogName.POD_REPLACED: "A later process has this pod's name: this one gets no calls any more.",
+    LogName.CHORE_BROKE: "A bug ended what a pod does beside its calls (`detail` says what); it is "
+    "begun again.",
     LogName.JOURNAL_AWAY: "Redis did not answer in time, or refused; facts wait.",
     LogName.CALL_LOG_AWAY: "Postgres did not answer in time, or refused; facts wait.",
     LogName.FACT_REFUSED: "A fact could not be kept; `reason` says why.",
