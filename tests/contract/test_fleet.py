@@ -437,6 +437,29 @@ async def test_a_resume_moves_epoch_and_slot_together(bench: Bench) -> None:
     assert answer is ResumeRefused.STALE
 
 
+async def test_a_chain_of_choices_is_one_resume(bench: Bench) -> None:
+    """A pod that was chosen did not take it: who asks from before gets the last choice, for 15 s."""
+    pod, epoch = await talks(bench, 0)
+    second, third = Pod(bench, life(1)), Pod(bench, life(2))
+    await joined(second, third)
+    earlier = Epoch(epoch - 1)
+    assert await bench.fleet.resume(sid(0), earlier, ANYWHERE, UNKNOWN_CLAIM) is ResumeRefused.STALE
+    bench.clock.pass_s(1)
+    first = await resumed(bench, sid(0), epoch, Target(second.life))
+    bench.clock.pass_s(10)
+    last = await resumed(bench, sid(0), first.epoch, Target(third.life, asked_from=epoch))
+    assert last.life == third.life
+    bench.clock.pass_s(15)
+    for asked in (epoch, first.epoch):
+        again = await resumed(bench, sid(0), asked, Target(pod.life, asked_from=epoch))
+        assert (again.life, again.epoch, again.first) == (third.life, last.epoch, False)
+    answer = await bench.fleet.resume(sid(0), earlier, ANYWHERE, UNKNOWN_CLAIM)
+    assert answer is ResumeRefused.STALE
+    bench.clock.pass_s(0.001)
+    answer = await bench.fleet.resume(sid(0), epoch, ANYWHERE, UNKNOWN_CLAIM)
+    assert answer is ResumeRefused.STALE
+
+
 async def test_caps_bind_a_resume_elsewhere_and_not_one_where_it_is(bench: Bench) -> None:
     """Full: neither the epoch nor the slot has moved."""
     pod, epoch = await talks(bench, 0)

@@ -1,14 +1,22 @@
 """Two pods that both believe: what one of them knows of a call is a past of it."""
 
+import asyncio
+
 import pytest
 
 from pod.ends import until
-from pod.office import FIRST, NEXT_STREAM, Answer, Office, Stores
-from pod.test_reception import freeze, life_of, two_pods, whole
+from pod.office import FIRST, ME, NEXT_STREAM, Answer, Office, Stores, office, voice
+from pod.test_reception import OTHER, freeze, life_of, two_pods, whole
+from trunkline.adapters.memory.journal import RESUME_WINDOW_MS
 from trunkline.core.facts import Outcome
+from trunkline.core.fleet import FleetSlots
 from trunkline.core.fleet_states import UNKNOWN_CLAIM, Target
+from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.neighbour_words import Caller, Take
+from trunkline.pod.migration import Migration
+from trunkline.pod.redirects import WAIT_FORGOTTEN_S
 from trunkline.ports import Resumption
+from trunkline.telemetry.logs import get_logger
 
 pytestmark = pytest.mark.anyio
 
@@ -137,3 +145,138 @@ async def test_a_call_that_left_and_comes_back_at_once_is_here_again() -> None:
         one.start(FIRST, NEXT_STREAM)
         assert one.slots.held == 1
         del other
+
+
+# Chains of choices.
+
+
+async def test_a_doubled_redirect_follows_a_pod_that_did_not_take_the_call() -> None:
+    """The first choice froze; whoever asks again with the first token gets the second."""
+    async with two_pods() as (one, other, stores):
+        third = ME._replace(pod=PodName("pod-2"), incarnation=Incarnation("c"))
+        async with office(stores=stores, me=third) as last:
+            answer = await one.ring(FIRST)
+            one.start(FIRST)
+            await settled(one)
+            freeze(one, stores)
+            freeze(other, stores)
+            stores.journal.now_ms += 1000
+            then = await last.redirect(FIRST, answer)
+            assert then is not None
+            assert then.ticket.pod == "pod-2"
+            assert await last.redirect(FIRST, answer) == then
+            stores.neighbours.frozen.clear()
+            assert await one.redirect(FIRST, answer) == then
+            stores.journal.now_ms += RESUME_WINDOW_MS + 1
+            assert await last.redirect(FIRST, answer) is None
+            assert last.slots.held == 1
+
+
+async def test_redirects_at_once_at_two_pods_follow_one_chain() -> None:
+    """Both find the first choice frozen; one call, one pod."""
+    async with two_pods() as (one, other, stores):
+        third = ME._replace(pod=PodName("pod-2"), incarnation=Incarnation("c"))
+        fourth = ME._replace(pod=PodName("pod-3"), incarnation=Incarnation("d"))
+        async with (
+            office(stores=stores, me=third) as last,
+            office(stores=stores, me=fourth) as latest,
+        ):
+            answer = await one.ring(FIRST)
+            one.start(FIRST)
+            await settled(one)
+            freeze(one, stores)
+            freeze(other, stores)
+            stores.journal.now_ms += 1000
+            async with asyncio.TaskGroup() as tasks:
+                asked = [
+                    tasks.create_task(at.front.resume(answer.token, voice(FIRST)))
+                    for at in (last, latest, last, latest)
+                ]
+            documents = {task.result() for task in asked}
+            assert None not in documents
+            newest = max(Answer(found or "").ticket.epoch for found in documents)
+            assert newest == stores.journal.held_by(FIRST)[0]
+
+
+async def test_a_redirect_with_the_token_from_before_a_move_that_failed_is_good() -> None:
+    """The carrier has no newer one, however long ago it was; wherever it comes."""
+    for at in (0, 1):
+        async with two_pods() as (one, other, stores):
+            answer = await one.ring(FIRST)
+            socket = one.start(FIRST)
+            await settled(one)
+            freeze(other, stores)
+            migration = Migration(
+                ME,
+                one.calls,
+                slots=stores.fleet,
+                journal=stores.journal,
+                neighbours=stores.neighbours,
+                recorder=one.around.recorder,
+                log=get_logger(),
+                now=asyncio.get_running_loop().time,
+                ingress_s=0.0,
+                patience_s=0.0,
+            )
+            moving = one.tasks.create_task(migration.run(), name="migration")
+            live = one.calls.get(FIRST)
+            assert live is not None
+            await until(lambda one=live, was=answer: one.epoch > was.ticket.epoch)  # type: ignore[misc]
+            moving.cancel()
+            stores.neighbours.frozen.clear()
+            stores.journal.now_ms += RESUME_WINDOW_MS + 1
+            one.lose(FIRST, socket)
+            then = await (one, other)[at].redirect(FIRST, answer)
+            assert then is not None
+            assert then.ticket.pod == ME.pod
+            assert then.ticket.epoch == stores.journal.held_by(FIRST)[0]
+            assert await (other, one)[at].redirect(FIRST, answer) == then
+
+
+# A store that forgets.
+
+
+async def test_a_journal_that_forgot_a_live_call_does_not_end_it() -> None:
+    """Its redirect comes to another pod: it comes again until the holder has told the journal."""
+    async with two_pods() as (one, other, stores):
+        answer = await one.ring(FIRST)
+        socket = one.start(FIRST)
+        await settled(one)
+        stores.journal.lose_all()
+        again = await other.redirect(FIRST, answer)
+        assert again is not None
+        assert again.verbs == ["Pause", "Redirect"]
+        one.lose(FIRST, socket)
+        await settled(one)
+        then = await other.redirect(FIRST, again)
+        assert then is not None
+        assert then.ticket.pod == ME.pod
+        await whole(one, FIRST)
+
+
+async def test_a_fleet_that_forgot_its_pods_refuses_nobody() -> None:
+    """The pod that is asked lives, and has room."""
+    async with two_pods() as (one, other, stores):
+        stores.journal.fleet = FleetSlots()
+        assert (await other.ring(FIRST)).ticket.pod == OTHER.pod
+        await other.reception.membership.tell()
+        await one.reception.membership.tell()
+        assert (await stores.fleet.look()).inbound == 1
+        assert await one.ring(FIRST) == await other.ring(FIRST)
+
+
+async def test_a_wait_of_long_ago_takes_nothing_from_the_next() -> None:
+    """It was answered at another pod: a later one begins anew."""
+    later = [0.0]
+    stores = Stores()
+    async with office(stores=stores) as one, office(stores=stores, me=OTHER, later=later) as other:
+        answer = await one.ring(FIRST)
+        one.start(FIRST)
+        await settled(one)
+        for _ in range(2):
+            stores.journal.away = True
+            then = await other.redirect(FIRST, answer)
+            assert then is not None
+            assert then.verbs == ["Pause", "Redirect"]
+            stores.journal.away = False
+            later[0] += WAIT_FORGOTTEN_S + 1

@@ -165,12 +165,15 @@ class Target:
     """Where a resumed call shall go; `life` None: anywhere under a cap, for the call elsewhere.
 
     `exclude`: pods that did not answer. `newest`: pods of the newest revision if they have room.
-    A life that is named gets the call over its cap: it holds the call already.
+    A life that is named gets the call over its cap: it holds the call already. `asked_from`: the
+    epoch that was asked for first, where a pod that was chosen before did not take the call: who
+    asks for that one again gets the same answer. None: this is the first choice.
     """
 
     life: Life | None = None
     exclude: tuple[PodName, ...] = ()
     newest: bool = False
+    asked_from: Epoch | None = None
 
 
 ANYWHERE: Final = Target()

@@ -59,12 +59,15 @@ class Told(msgspec.Struct, frozen=True):
 class Word(msgspec.Struct, frozen=True):
     """What a pod knows of a call. `document` is what its redirect gets where it has ended.
 
-    `streaming`: a stream carries it now.
+    `streaming`: a stream carries it now. `epoch`: the present one of a live call; `former`: the one
+    whose token the carrier has, where that is another.
     """
 
     state: Literal["live", "ended", "unknown"]
     document: str = ""
     streaming: bool = False
+    epoch: int = 0
+    former: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True):

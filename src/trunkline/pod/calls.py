@@ -78,6 +78,9 @@ class LiveCall:
     transfer_number: str | None = None
     taken_over: Takeover | None = None
     """What another pod left, where one carried it before."""
+    former: Epoch = NO_EPOCH
+    """The epoch of its newest document, where a move that failed left that behind; 0 else. The
+    carrier's next redirect has a token of it."""
     moving: bool = False
     """This pod is giving it away: it has a later epoch by our own doing."""
     resumes: list[float] = field(default_factory=list)
@@ -189,7 +192,7 @@ class Calls:
 
     def advance(self, live: LiveCall, epoch: Epoch, opened_at_ms: int) -> None:
         """The call goes on here under a later epoch; its next stream will come with it."""
-        live.epoch, live.opened_at_ms = epoch, opened_at_ms
+        live.epoch, live.former, live.opened_at_ms = epoch, NO_EPOCH, opened_at_ms
         self._slots.reserve(
             live.call, epoch, self._loop.time(), direction=live.direction, bounds=live.line.bounds
         )

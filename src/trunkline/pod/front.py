@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from trunkline.core.fleet_states import Claim, Life, Placed, Target
-from trunkline.core.ids import CallSid, PodName
-from trunkline.core.neighbour_words import Answer, Receive, Take, Told
+from trunkline.core.ids import CallSid, Epoch, PodName
+from trunkline.core.neighbour_words import Answer, Receive, Take, Told, Word
 from trunkline.core.slots import Full, FullReason
 from trunkline.core.tickets import ResumeToken
 from trunkline.errors import StoreError
@@ -159,11 +159,10 @@ class Front:
                 )
             except StoreError as error:
                 self._log.warning(LogName.FLEET_AWAY, call=asked.call, reason=str(error))
-                answer = await self._desk.receive(asked)
-                if isinstance(answer, Full):
-                    return await self._desk.overflow(asked, answer.reason)
-                return answer
+                return await self._here(asked)
             if isinstance(found, Full):
+                if found.reason is FullReason.NO_POD and self._life.pod not in exclude:
+                    return await self._here(asked)  # The fleet forgot: this pod lives.
                 return await self._without_slot(asked, line, refused or found.reason, found.held_ms)
             begun = await self._begin_at(found, asked)
             if isinstance(begun, str):
@@ -171,6 +170,13 @@ class Front:
             refused = refused if begun is None else begun.reason
             exclude.append(found.life.pod)
         return await self._desk.overflow(asked, refused or FullReason.CAP)
+
+    async def _here(self, asked: Asked) -> str:
+        """Nobody knows of other pods: this one's own cap binds."""
+        answer = await self._desk.receive(asked)
+        if isinstance(answer, Full):
+            return await self._desk.overflow(asked, answer.reason)
+        return answer
 
     async def _begin_at(self, found: Placed, asked: Asked) -> str | Full | None:
         """The document of the pod that has the slot, or why it refuses; None: it is away."""
@@ -215,13 +221,25 @@ class Front:
             elif word.state == "ended":
                 return word.document
             elif word.state == "live":
-                resumed = await self._journal.resume_call(
-                    asked.call, read.epoch, holder.pod, holder.incarnation
-                )
-                if not isinstance(resumed, Resumption):
-                    return await self._redirects.refused(asked, resumed)
-                return self._stream_at(asked.call, resumed)
+                return await self._back_at(asked, read, token, word)
         return await self._take_over(asked, read, token, exclude)
+
+    async def _back_at(self, asked: Asked, read: ResumeToken, token: str, word: Word) -> str | None:
+        """The holder lives: one more stream to it. It is asked again where the journal lost it."""
+        call, pod, incarnation = asked.call, read.pod, read.incarnation
+        resumed = await self._journal.resume_call(call, read.epoch, pod, incarnation)
+        if resumed is ResumeRefused.STALE and word.former == read.epoch:
+            there = Target(Life(pod, incarnation), asked_from=read.epoch)
+            claim = self._claim(asked)
+            found = await self._slots.resume(call, Epoch(word.epoch), there, claim)
+            assert not isinstance(found, Full), "a pod that is named is not asked for room"
+            resumed = found
+        if resumed is ResumeRefused.UNKNOWN:
+            return self._redirects.wait(asked, token)  # It tells the journal within seconds.
+        if not isinstance(resumed, Resumption):
+            return await self._redirects.refused(asked, resumed)
+        self._redirects.answered(call)
+        return self._stream_at(call, resumed)
 
     async def _take_over(
         self, asked: Asked, read: ResumeToken, token: str, exclude: list[PodName]
@@ -229,7 +247,8 @@ class Front:
         epoch = read.epoch
         claim = self._claim(asked)
         for _ in range(PLACES_MAX):
-            target = Target(exclude=tuple(exclude))
+            asked_from = None if epoch == read.epoch else read.epoch
+            target = Target(exclude=tuple(exclude), asked_from=asked_from)
             resumed = await self._slots.resume(asked.call, epoch, target, claim)
             match resumed:
                 case Full():

@@ -6,7 +6,7 @@ an ended call is written and its redirect answered.
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,7 @@ from trunkline.core import neighbour_proof, proof
 from trunkline.core.fleet_states import Beat, Life
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.core.slots import PodSlots
-from trunkline.pod import namesake
+from trunkline.pod import chores, namesake
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Calls
@@ -26,7 +26,6 @@ from trunkline.pod.http.neighbours import neighbour_routes
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
-from trunkline.pod.membership import Membership
 from trunkline.pod.orphans import Orphans
 from trunkline.pod.parts import Parts, Setup
 from trunkline.pod.reception import Ground, Reception
@@ -39,9 +38,6 @@ from trunkline.telemetry.logs import LogName, lines_lost
 FLUSH_S_MAX: Final = 10.0
 """After the last call: so long the recorder may take to store what is left. The journal keeps what
 the call log did not take; what the journal did not take is lost, and the log says how much."""
-
-CHORE_RETRY_S: Final = 1.0
-"""Wait before a chore that a bug has ended is begun again."""
 
 SERVERS_S_MAX: Final = SHUTDOWN_S_MAX + 2.0
 """From the word to the ports' end: what is being answered is answered, for it makes facts."""
@@ -123,9 +119,9 @@ class Pod:
                     for name, server in servers.items()
                 ]
                 assert self._reception is not None
-                await self._beat_once(self._reception.membership)
-                chores = [
-                    passing.create_task(self._kept_up(name, work), name=name)
+                await chores.once("beats", self._reception.membership.tell, parts.log)
+                tasks = [
+                    passing.create_task(chores.keep_up(name, work, parts.log), name=name)
                     for name, work in self._chores().items()
                 ]
                 # What start-up made lives as long as the process: the collector may skip it. To look
@@ -138,8 +134,8 @@ class Pod:
                     on_ready(self)
                 await self._stopping.wait()
                 await self._drain()
-                for chore in chores:
-                    chore.cancel()
+                for task in tasks:
+                    task.cancel()
             await self._leave(servers.values(), serving, [flushed, noted])
 
     # Starting.
@@ -251,36 +247,18 @@ class Pod:
         if self._reception is not None:
             self._reception.membership.release(call, epoch)
 
-    async def _beat_once(self, membership: Membership) -> None:
-        """The fleet knows at once what changed here; a bug in it is the next beat's too."""
-        try:
-            await membership.tell()
-        except Exception as bug:  # noqa: BLE001 - the root of a chore: calls do not end for it
-            self._parts.log.failure(LogName.CHORE_BROKE, bug, detail="beats")
-
-    def _chores(self) -> dict[str, Callable[[], Awaitable[None]]]:
+    def _chores(self) -> dict[str, chores.Work]:
         """What is done beside the calls until the pod ends."""
         assert self._reception is not None
-        chores = {
+        found: dict[str, chores.Work] = {
             "beats": self._reception.membership.run,
             "house": self._keep_house,
             "config": self._watch_config,
             "orphans": self._orphans().run,
         }
         if self._parts.purge is not None:
-            chores["purge"] = self._parts.purge.run
-        return chores
-
-    async def _kept_up(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """A chore that a bug has ended is begun again: no call ends for it."""
-        while True:
-            try:
-                await work()
-            except Exception as bug:  # noqa: BLE001 - the root of a chore: calls do not end for it
-                self._parts.log.failure(LogName.CHORE_BROKE, bug, detail=name)
-            else:
-                return
-            await asyncio.sleep(CHORE_RETRY_S)
+            found["purge"] = self._parts.purge.run
+        return found
 
     async def _keep_house(self) -> None:
         assert self._calls is not None
@@ -325,9 +303,10 @@ class Pod:
         if self._hurried:
             self._calls.cut()  # It was told so before there were calls.
         self._reception.membership.drain()
-        await self._beat_once(self._reception.membership)
+        log = self._parts.log
+        await chores.once("beats", self._reception.membership.tell, log)
         async with asyncio.TaskGroup() as tasks:
-            moving = self._kept_up("migration", self._reception.migration.run)
+            moving = chores.keep_up("migration", self._reception.migration.run, log)
             moves = tasks.create_task(moving, name="migration")
             await self._calls.drain(self._setup.drain_s_max)
             moves.cancel()

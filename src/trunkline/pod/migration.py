@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trunkline.core.facts import ResumeCause
-from trunkline.core.fleet_states import Claim, Target
+from trunkline.core.fleet_states import Claim, Life, Target
 from trunkline.core.ids import CallSid
 from trunkline.core.neighbour_words import Take, Told
 from trunkline.errors import StoreError
@@ -214,11 +214,16 @@ class Migration:
         me = self._me
         if self._calls.get(live.call) is not live:
             return
-        back = await self._journal.resume_call(live.call, resumed.epoch, me.pod, me.incarnation)
+        asked_from = live.former or live.epoch
+        here = Target(Life(me.pod, me.incarnation), asked_from=asked_from)
+        line = live.line
+        claim = Claim(live.direction, line.tenant, line.vertical, live.model)
+        back = await self._slots.resume(live.call, resumed.epoch, here, claim)
         if self._calls.get(live.call) is not live:
             return
-        if isinstance(back, Resumption) and (back.life.pod, back.life.incarnation) == me[:2]:
+        if isinstance(back, Resumption) and back.life == here.life:
             self._recorder.begin(live.call, back.epoch, back.head)
             self._calls.advance(live, back.epoch, back.opened_at_ms)
+            live.former = asked_from
         else:
             self._calls.let_go(live.call)

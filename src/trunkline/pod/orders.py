@@ -30,7 +30,8 @@ class Orders:
             return Word("ended", document)
         if (live := self._calls.get(call)) is None:
             return Word("unknown")
-        return Word("live", streaming=live.runner is not None and live.runner.has_stream)
+        streaming = live.runner is not None and live.runner.has_stream
+        return Word("live", streaming=streaming, epoch=live.epoch, former=live.former)
 
     async def receive(self, call: CallSid, order: Receive) -> Answer:
         """Answer a new call that has a slot here."""

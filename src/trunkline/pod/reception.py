@@ -132,6 +132,7 @@ def _redirects(g: Ground, passes: Passes) -> Redirects:
         passes=passes,
         directory=g.directory,
         journal=g.journal,
+        slots=g.fleet_slots,
         recorder=g.recorder,
         clock=g.clock,
         log=g.log,

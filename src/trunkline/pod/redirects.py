@@ -5,7 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from trunkline.core.fleet_states import UNKNOWN_CLAIM, Life, Target
 from trunkline.core.ids import CallSid, Epoch
+from trunkline.core.slots import Full
 from trunkline.core.tickets import ResumeToken
 from trunkline.errors import StoreError
 from trunkline.pod import documents
@@ -15,12 +17,15 @@ from trunkline.pod.clock import RedisClock
 from trunkline.pod.directory import Directory, Overflow
 from trunkline.pod.passes import Passes
 from trunkline.pod.recorder import Recorder
-from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption
+from trunkline.ports import CallState, Journal, Opening, ResumeRefused, Resumption, Slots
 from trunkline.telemetry.logs import Log, LogName
 
 WAIT_S_MAX: Final = 10.0
 """So long a redirect waits for a journal that is away, as long as a session for its stream; then
 the caller gets the overflow action."""
+
+WAIT_FORGOTTEN_S: Final = 60.0
+"""A wait that began before this was another: a pod does not hear what others answer."""
 
 WAITING_MAX: Final = 1_000
 """Redirects of calls that nobody here carries, waiting for the journal; the oldest is forgotten,
@@ -38,6 +43,7 @@ class Redirects:
         passes: Passes,
         directory: Callable[[], Directory],
         journal: Journal,
+        slots: Slots,
         recorder: Recorder,
         clock: RedisClock,
         log: Log,
@@ -49,6 +55,7 @@ class Redirects:
         self._passes = passes
         self._directory = directory
         self._journal = journal
+        self._slots = slots
         self._recorder = recorder
         self._clock = clock
         self._log = log
@@ -87,12 +94,15 @@ class Redirects:
         resumed = await self._journal.resume_call(call, epoch, me.pod, me.incarnation)
         live = self._calls.get(call)
         confused = resumed in {ResumeRefused.UNKNOWN, ResumeRefused.STALE}
-        if not confused or live is None or live.epoch != epoch:
+        if not confused or live is None or epoch not in {live.epoch, live.former}:
             return resumed
         opening = await self._journal.open_call(call, me.pod, me.incarnation)
         if not is_new(opening, me):
             return resumed
-        return await self._journal.resume_call(call, opening.epoch, me.pod, me.incarnation)
+        here = Target(Life(me.pod, me.incarnation), asked_from=epoch)
+        found = await self._slots.resume(call, opening.epoch, here, UNKNOWN_CLAIM)
+        assert not isinstance(found, Full), "a pod that is named is not asked for room"
+        return found
 
     async def refused(self, asked: Asked, why: ResumeRefused) -> str | None:
         """What a redirect gets whose call does not go on; None: its token is not good."""
@@ -118,6 +128,8 @@ class Redirects:
             )
         self._recorder.begin(live.call, resumed.epoch, resumed.head)
         if not resumed.first and live.epoch == resumed.epoch:
+            # Another pod may have given the epoch, and the document with it.
+            live.document = stream_document(self._passes, live, self._me)
             return self._calls.answer_again(live)
         if resumed.first and not self._calls.may_resume(live):
             self._calls.give_up(live, "resumes_max")
@@ -148,6 +160,8 @@ class Redirects:
         """Nobody can say yet how the call goes on: its redirect comes again, for a while."""
         call, now = asked.call, self._now()
         since = self._waiting.setdefault(call, now)
+        if now - since > WAIT_FORGOTTEN_S:  # Answered elsewhere, long ago.
+            since = self._waiting[call] = now
         if len(self._waiting) > WAITING_MAX:
             self._waiting.popitem(last=False)
         if now - since < WAIT_S_MAX:

@@ -93,6 +93,7 @@ class Takeovers:
         if live.epoch > order.epoch:
             return Answer(refused=STALE)
         if live.epoch == order.epoch:
+            live.document = stream_document(self._passes, live, self._me)
             return Answer(self._calls.answer_again(live))
         if not self._recorder.is_at(asked.call, Head(order.seq, order.head)):
             # Another pod wrote its record meanwhile: what is here is a past of it.

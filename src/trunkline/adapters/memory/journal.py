@@ -45,6 +45,10 @@ class _Call:
     def head(self) -> Head:
         return after(self.entries[-1]) if self.entries else Head()
 
+    def came_from(self, epoch: Epoch) -> bool:
+        """All epochs since the one that was asked for first were choices of one resume."""
+        return self.resumed_from is not None and self.resumed_from <= epoch < self.epoch
+
 
 class MemoryJournal:
     """`ports.Journal` in memory. `now_ms` is its "Redis time"."""
@@ -96,11 +100,12 @@ class MemoryJournal:
             life = self.fleet.target(call, target, now_ms)
             if isinstance(life, Full):
                 return life
-            held.resumed_from, held.epoch = epoch, Epoch(max(epoch + 1, now_ms))
+            held.resumed_from = target.asked_from or epoch
+            held.epoch = Epoch(max(epoch + 1, now_ms))
             held.pod, held.incarnation, held.opened_at_ms = life.pod, life.incarnation, now_ms
             held.expires_at_ms = now_ms + JOURNAL_TTL_MS
             self.fleet.move(call, held.epoch, life, now_ms, claim)
-        elif epoch != held.resumed_from or now_ms - held.opened_at_ms > RESUME_WINDOW_MS:
+        elif not held.came_from(epoch) or now_ms - held.opened_at_ms > RESUME_WINDOW_MS:
             return ResumeRefused.STALE
         life = Life(held.pod, held.incarnation)
         address = self.fleet.address_of(life)

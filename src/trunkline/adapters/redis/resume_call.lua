@@ -1,6 +1,7 @@
 -- Compare-and-set a call's epoch to a higher one, and move its slot with it.
 -- KEYS: call, facts.  ARGV: epoch, ttl_ms, window_ms, pod and incarnation ('' for anywhere), excluded pods
--- (JSON), newest (1 or 0), for a call without a slot direction, tenant, vertical, model; the call.
+-- (JSON), newest (1 or 0), for a call without a slot direction, tenant, vertical, model; the call;
+-- the epoch that was asked for first, 0 if this is the first choice.
 -- Answers {'resumed' or 'repeated', epoch, seq, head, opened_at_ms, now_ms, pod, incarnation, address},
 -- or {'unknown' | 'ended' | 'stale'}, or {'full', reason}: nothing has changed.
 local A = FLEET_ARGS
@@ -13,7 +14,10 @@ if not call[1] then return {'unknown'} end
 if call[2] == 'ended' then return {'ended'} end
 
 if asked ~= call[1] then
-  if asked ~= call[4] or now - tonumber(call[3]) > tonumber(ARGV[A + 3]) then return {'stale'} end
+  -- All epochs since the one that was asked for first were choices of one resume.
+  local from = tonumber(call[4] or '0')
+  local chosen = from > 0 and from <= tonumber(asked) and tonumber(asked) < tonumber(call[1])
+  if not chosen or now - tonumber(call[3]) > tonumber(ARGV[A + 3]) then return {'stale'} end
   return {'repeated', call[1], call[5], call[6], call[3], text(now), call[7], call[8],
     address_of(life_of(call[7], call[8]))}
 end
@@ -38,7 +42,7 @@ local pod, incarnation = parts_of(life)
 local epoch = text(math.max(tonumber(call[1]) + 1, now))
 redis.call('HSET', call_key,
   'epoch', epoch, 'pod', pod, 'incarnation', incarnation,
-  'opened_at_ms', text(now), 'resumed_from', asked)
+  'opened_at_ms', text(now), 'resumed_from', ARGV[A + 13] ~= '0' and ARGV[A + 13] or asked)
 redis.call('PEXPIRE', call_key, ARGV[A + 2])
 redis.call('PEXPIRE', facts_key, ARGV[A + 2])
 

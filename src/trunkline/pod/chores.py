@@ -1,0 +1,30 @@
+"""What a pod does beside its calls: a bug in it is logged, and ends no call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from trunkline.telemetry.logs import Log, LogName
+
+RETRY_S: Final = 1.0
+"""Wait before a chore that a bug has ended is begun again."""
+
+Work = Callable[[], Awaitable[None]]
+
+
+async def once(name: str, work: Work, log: Log) -> bool:
+    """Do it; whether it came to its end."""
+    try:
+        await work()
+    except Exception as bug:  # noqa: BLE001 - the root of a chore: no call ends for it
+        log.failure(LogName.CHORE_BROKE, bug, detail=name)
+        return False
+    return True
+
+
+async def keep_up(name: str, work: Work, log: Log, retry_s: float = RETRY_S) -> None:
+    """Do it, again after each bug, until it comes to its end or is cancelled."""
+    while True:
+        if await once(name, work, log):
+            return
+        await asyncio.sleep(retry_s)
