@@ -7,11 +7,19 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from trunkline.adapters.neighbour_http import HttpNeighbours
+from trunkline.adapters.neighbour_http import CONNECTIONS_MAX, HttpNeighbours
 from trunkline.core import neighbour_proof as proof
 from trunkline.core.fleet_states import Life
 from trunkline.core.ids import CallSid, Incarnation, PodName
-from trunkline.core.neighbour_words import BODY_BYTES_MAX, Answer, Caller, Receive, Told, encode
+from trunkline.core.neighbour_words import (
+    BODY_BYTES_MAX,
+    Answer,
+    Caller,
+    Receive,
+    Told,
+    Word,
+    encode,
+)
 from trunkline.ports import PodAt
 
 pytestmark = pytest.mark.anyio
@@ -104,3 +112,27 @@ async def test_the_key_is_never_sent() -> None:
         await us.receive(at, CALL, ORDER)
     assert proof.HEADER in seen[0]
     assert KEY.hex() not in seen[0]
+
+
+async def test_a_question_does_not_wait_for_orders() -> None:
+    """Many calls are taken over at once; a pod that lives is not taken for dead meanwhile."""
+    came, full = 0, asyncio.Event()
+
+    async def busy(request: web.Request) -> web.Response:
+        nonlocal came
+        if request.method == "GET":
+            return web.Response(body=encode(Word("live")))
+        came += 1
+        if came == CONNECTIONS_MAX:
+            full.set()
+        return await never(request)
+
+    async with served(busy) as at, HttpNeighbours(KEY, lambda: 0) as us:
+        async with asyncio.TaskGroup() as tasks:
+            orders = [
+                tasks.create_task(us.receive(at, CALL, ORDER)) for _ in range(CONNECTIONS_MAX)
+            ]
+            await full.wait()
+            assert await us.word(at, CALL) == Word("live")
+            for order in orders:
+                order.cancel()

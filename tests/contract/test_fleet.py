@@ -438,7 +438,7 @@ async def test_a_resume_moves_epoch_and_slot_together(bench: Bench) -> None:
 
 
 async def test_a_chain_of_choices_is_one_resume(bench: Bench) -> None:
-    """A pod that was chosen did not take it: who asks from before gets the last choice, for 15 s."""
+    """A chosen pod did not take it: who asks from before gets the last choice, for 15 s."""
     pod, epoch = await talks(bench, 0)
     second, third = Pod(bench, life(1)), Pod(bench, life(2))
     await joined(second, third)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pod.ends import until
 from pod.office import FIRST, SECOND, THIRD, Answer, Office, office, voice
 from trunkline.core.neighbour_words import Caller, Receive
 from trunkline.core.slots import FullReason
@@ -61,3 +62,14 @@ async def test_the_end_of_a_call_that_is_not_here_is_nothing() -> None:
         await here.ring(FIRST)
         here.reception.orders.told(FIRST, "completed")
         assert (await here.end(FIRST)).reason == "completed"
+
+
+async def test_a_call_whose_first_webhook_is_being_answered_is_not_unknown() -> None:
+    """Twilio repeated it to another pod, which asks here: nobody shall take it over meanwhile."""
+    async with office() as here:
+        here.journal.gate.clear()
+        ringing = here.tasks.create_task(here.ring(FIRST))
+        await until(lambda: here.journal.openings == 1)
+        assert state(here) == "live"
+        here.journal.gate.set()
+        assert (await ringing).ticket.call == FIRST

@@ -23,7 +23,11 @@ ORDER_S_MAX: Final = 4.0
 carrier waits for 15 s."""
 
 CONNECTIONS_MAX: Final = 100
-"""Requests to other pods at once; the next one waits, within its deadline."""
+"""Orders to other pods at once; the next one waits, within its deadline. Questions do not wait for
+orders, which take longer than their answer may: who waited in vain would be taken for dead."""
+
+QUESTIONS_MAX: Final = 500
+"""Questions to other pods at once."""
 
 B = TypeVar("B", bound=Body)
 
@@ -34,17 +38,12 @@ class HttpNeighbours:
     def __init__(self, key: bytes, wall_ms: Callable[[], int]) -> None:
         self._key = key
         self._wall_ms = wall_ms
-        self._session: aiohttp.ClientSession | None = None
+        self._orders: aiohttp.ClientSession | None = None
+        self._questions: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            # A pod that died leaves its connections behind: an order is not sent twice, so each
-            # has a connection of its own.
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-        )
+        self._orders = _session(CONNECTIONS_MAX)
+        self._questions = _session(QUESTIONS_MAX)
         return self
 
     async def __aexit__(
@@ -53,8 +52,10 @@ class HttpNeighbours:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        assert self._orders is not None
+        assert self._questions is not None
+        await self._orders.close()
+        await self._questions.close()
 
     async def word(self, at: PodAt, call: CallSid) -> Word | None:
         """What it knows of a call: asked before its call is taken over."""
@@ -89,13 +90,14 @@ class HttpNeighbours:
         kind: type[B],
         wait_s_max: float,
     ) -> B | None:
-        assert self._session is not None
+        session = self._questions if method == "GET" else self._orders
+        assert session is not None
         path = f"/internal/lives/{at.life.incarnation}{deed}"
         header = proof.sign(self._key, self._wall_ms(), method, path, body)
         try:
             async with (
                 asyncio.timeout(wait_s_max),
-                self._session.request(
+                session.request(
                     method,
                     at.address.rstrip("/") + path,
                     data=body,
@@ -111,3 +113,14 @@ class HttpNeighbours:
                 return words.decode(text, kind)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, NeighbourProtocolError):
             return None
+
+
+def _session(connections_max: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # A pod that died leaves its connections behind: an order is not sent twice, so each has a
+        # connection of its own.
+        connector=aiohttp.TCPConnector(limit=connections_max, force_close=True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+    )

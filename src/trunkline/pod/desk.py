@@ -92,6 +92,10 @@ class Desk:
             self._calls.let_go_of_past(call, read.epoch)
         return self._calls.get(call) is not None or self._calls.ended(call) is not None
 
+    def is_answering(self, call: CallSid) -> bool:
+        """Whether a call's first webhook is being answered here."""
+        return call in self._openings
+
     async def receive(self, asked: Asked, model: str | None = None) -> str | Full:
         """The document of a new call, or why it has no slot here; a repetition gets the same.
 

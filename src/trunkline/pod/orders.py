@@ -29,7 +29,8 @@ class Orders:
             self._calls.redirected(call)
             return Word("ended", document)
         if (live := self._calls.get(call)) is None:
-            return Word("unknown")
+            # One whose first webhook is being answered will be here: nobody else shall take it.
+            return Word("live" if self._desk.is_answering(call) else "unknown")
         streaming = live.runner is not None and live.runner.has_stream
         return Word("live", streaming=streaming, epoch=live.epoch, former=live.former)
 
