@@ -127,12 +127,13 @@ async def test_a_question_does_not_wait_for_orders() -> None:
             full.set()
         return await never(request)
 
-    async with served(busy) as at, HttpNeighbours(KEY, lambda: 0) as us:
-        async with asyncio.TaskGroup() as tasks:
-            orders = [
-                tasks.create_task(us.receive(at, CALL, ORDER)) for _ in range(CONNECTIONS_MAX)
-            ]
-            await full.wait()
-            assert await us.word(at, CALL) == Word("live")
-            for order in orders:
-                order.cancel()
+    async with (
+        served(busy) as at,
+        HttpNeighbours(KEY, lambda: 0) as us,
+        asyncio.TaskGroup() as tasks,
+    ):
+        orders = [tasks.create_task(us.receive(at, CALL, ORDER)) for _ in range(CONNECTIONS_MAX)]
+        await full.wait()
+        assert await us.word(at, CALL) == Word("live")
+        for order in orders:
+            order.cancel()

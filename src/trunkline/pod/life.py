@@ -26,6 +26,7 @@ from trunkline.pod.http.neighbours import neighbour_routes
 from trunkline.pod.http.public import public_app
 from trunkline.pod.http.serving import SHUTDOWN_S_MAX, HttpServer
 from trunkline.pod.media import MediaHouse
+from trunkline.pod.membership import Membership
 from trunkline.pod.orphans import Orphans
 from trunkline.pod.parts import Parts, Setup
 from trunkline.pod.reception import Ground, Reception
