@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     )
     pod_name: Annotated[str, whole(POD_NAME)] = Field(
         default_factory=lambda: dns_label(socket.gethostname()),
-        description="This pod's name, its own among all pods: a part of its media path.",
+        description="This pod's name, its own among all pods: a part of its media path. While a "
+        "pod of this name answers, another does not start.",
         json_schema_extra=expect("a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"),
     )
     redis_url: Annotated[SecretStr, secret_url(*REDIS_SCHEMES)] | None = Field(
