@@ -280,3 +280,23 @@ async def test_a_wait_of_long_ago_takes_nothing_from_the_next() -> None:
             assert then.verbs == ["Pause", "Redirect"]
             stores.journal.away = False
             later[0] += WAIT_FORGOTTEN_S + 1
+
+
+# Slots.
+
+
+async def test_a_call_that_is_closed_instead_of_taken_over_holds_no_slot() -> None:
+    """The resume had moved its slot here."""
+    async with two_pods() as (one, other, stores):
+        answer = await one.ring(FIRST)
+        one.start(FIRST)
+        await settled(one)
+        freeze(one, stores)
+        other.directory.number = "+15550100077"
+        stores.journal.now_ms += 1000
+        then = await other.redirect(FIRST, answer)
+        assert then is not None
+        assert then.verbs == ["Hangup"]
+        calls = stores.journal.fleet.slots
+        await until(lambda: FIRST not in calls)
+        assert (await other.end(FIRST)).reason == "number_gone"

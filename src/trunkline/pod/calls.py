@@ -149,6 +149,10 @@ class Calls:
         assert live.call not in self._live
         self._live[live.call] = live
 
+    def decline(self, call: CallSid, epoch: Epoch) -> None:
+        """The fleet gave this pod a call that does not go on: its slot there is free."""
+        self._on_released(call, epoch)
+
     def free(self, call: CallSid) -> None:
         """Give back the slot of a call that was not added after all."""
         assert call not in self._live

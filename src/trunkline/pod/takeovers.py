@@ -173,6 +173,7 @@ class Takeovers:
         if self._recorder.adopt(asked.call, Epoch(order.epoch), head, ended):
             self._calls.tell_end(asked.call, asked.direction, ended)
         self._calls.remember(asked.call, document, Epoch(order.epoch))
+        self._calls.decline(asked.call, Epoch(order.epoch))
         return Answer(document)
 
     def _overflow_of(self, asked: Asked) -> Overflow:
