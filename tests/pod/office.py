@@ -136,6 +136,8 @@ class Office:
     doors: Mapping[str, Door]
     """By model, in the order of the list; `door` is the first."""
     sockets: list[Socket] = field(default_factory=list)
+    fewer: list[int] = field(default_factory=list)
+    """As often as a pod was found gone."""
 
     @property
     def front(self) -> Front:
@@ -340,6 +342,7 @@ async def office(
                     log=get_logger(),
                     metrics=around.metrics,
                     drain=lambda: None,
+                    on_fewer=lambda: here.fewer.append(1),
                     now=lambda: loop.time() + sum(later or ()),
                     wall_ms=lambda: journal.now_ms,
                 )

@@ -4,8 +4,8 @@ import pytest
 
 from pod.ends import until
 from pod.office import FIRST, ME, SECOND, Stores, office
-from trunkline.core.fleet_states import Claim
-from trunkline.core.ids import Incarnation
+from trunkline.core.fleet_states import LEASE_MS, Claim
+from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.slots import Full
 
 pytestmark = pytest.mark.anyio
@@ -91,3 +91,16 @@ async def test_a_store_that_is_away_is_asked_again() -> None:
         assert here.reception.membership.heard is before
         assert here.reception.membership.holders == 0
         assert here.reception.membership.pods == 1
+
+
+async def test_a_pod_that_is_gone_is_told_of_once() -> None:
+    """Its lease is over: somebody shall look for its calls."""
+    stores = Stores()
+    other = ME._replace(pod=PodName("pod-1"), incarnation=Incarnation("b"))
+    async with office(stores=stores) as here, office(stores=stores, me=other):
+        await here.reception.membership.tell()
+        assert here.fewer == []
+        for _ in range(3):
+            stores.journal.now_ms += LEASE_MS // 2
+            await here.reception.membership.tell()
+        assert here.fewer == [1]

@@ -325,3 +325,19 @@ async def test_a_pod_that_goes_does_not_wait_for_a_call_that_is_somebody_elses()
         await here.book.entries_asked.wait()
         here.recorder.close()
     assert not here.recorder.knows(CALL)
+
+
+async def test_a_look_can_be_hurried() -> None:
+    """A pod is gone: its calls are found now, and not within a minute."""
+    async with world() as here, asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(here.orphans.run())
+        await asyncio.sleep(0)
+        await here.left(CALL, RECEIVED, OPENED)
+        here.orphans.hurry()
+        async with asyncio.timeout(5):
+            while not here.found:
+                await here.book.wait_until_asked()
+        looking.cancel()
+        here.now = ORPHAN_WAIT_S
+        await here.orphans.look()
+        assert (await here.end(CALL)).reason == POD_LOST

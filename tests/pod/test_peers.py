@@ -3,6 +3,7 @@
 import pytest
 
 from pod.office import FIRST, ME, Stores, office
+from trunkline.core.fleet import FleetSlots
 from trunkline.core.fleet_states import LEASE_MS, Life
 from trunkline.core.ids import Incarnation, PodName
 
@@ -55,3 +56,16 @@ async def test_what_a_pod_knows_of_a_call() -> None:
         assert unknown.state == "unknown"
         stores.neighbours.frozen.add(theirs)
         assert await here.reception.peers.word(theirs, FIRST) is None
+
+
+async def test_a_pod_is_found_where_it_was_though_the_store_forgot() -> None:
+    """Until its next beat; a later life of its name is another pod."""
+    stores = Stores()
+    async with office(stores=stores) as here, office(stores=stores, me=OTHER) as other:
+        peers, life = here.reception.peers, other.reception.membership.life
+        assert await peers.at(life) is not None
+        stores.journal.fleet = FleetSlots()
+        assert await peers.at(life) is not None
+        assert await peers.lives() == {}
+        await other.reception.membership.tell()
+        assert set(await peers.lives()) == {OTHER.pod}

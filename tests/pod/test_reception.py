@@ -24,6 +24,7 @@ from trunkline.core.facts import CallEnded, CallResumed, Outcome, StreamOpened
 from trunkline.core.fleet_states import LEASE_MS, Life
 from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.slots import Bounds
+from trunkline.pod.redirects import WAIT_S_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -285,3 +286,28 @@ async def test_a_pod_whose_lease_is_over_gets_no_call() -> None:
         await other.reception.membership.tell()
         assert (await other.ring(FIRST)).ticket.pod == OTHER.pod
         assert one.slots.held == 0
+
+
+async def test_a_call_that_finds_no_room_is_closed_when_it_has_waited() -> None:
+    """Its redirect comes again for ten seconds; then the overflow action, and its end is logged."""
+    later: list[float] = []
+    stores = Stores()
+    async with (
+        office(1, stores=stores) as one,
+        office(1, stores=stores, me=OTHER, later=later) as other,
+    ):
+        answer = await one.ring(FIRST)
+        one.start(FIRST)
+        await until(lambda: one.around.recorder.backlog() == 0)
+        await other.ring(SECOND)
+        freeze(one, stores)
+        waits = await other.redirect(FIRST, answer)
+        assert waits is not None
+        assert waits.verbs == ["Pause", "Redirect"]
+        later.append(WAIT_S_MAX)
+        gone = await other.redirect(FIRST, answer)
+        assert gone is not None
+        assert gone.verbs == ["Dial"]
+        assert (await other.end(FIRST)).reason == "no_room"
+        await one.reception.membership.tell()
+        await one.until_empty()

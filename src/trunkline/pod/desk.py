@@ -194,6 +194,8 @@ class Desk:
         variables = await self.context(asked, directory.hook, line)
         if self._calls.is_cut:
             return self._overflow(asked, line, FullReason.DRAINING, opening.epoch)
+        if (known := self._calls.get(call)) is not None:  # Taken over from a former life meanwhile.
+            return self._calls.answer_again(known)
         live = LiveCall(
             call,
             opening.epoch,

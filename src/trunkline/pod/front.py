@@ -252,12 +252,15 @@ class Front:
             resumed = await self._slots.resume(asked.call, epoch, target, claim)
             match resumed:
                 case Full():
-                    return self._redirects.wait(asked, token)
+                    again = self._redirects.waits(asked.call, token)
+                    return again or await self._give_up(asked, read, epoch)
                 case ResumeRefused():
                     return await self._redirects.refused(asked, resumed)
                 case Resumption():
                     self._clock.set(resumed.now_ms)
-            answer = await self._go_on_at(asked, resumed, read)
+            answer = await self._go_on_at(
+                PodAt(resumed.life, resumed.address), asked, _order(asked, resumed, read)
+            )
             if answer is not None and answer.document:
                 self._redirects.answered(asked.call)
                 return answer.document
@@ -265,22 +268,23 @@ class Front:
             epoch = resumed.epoch
         return self._redirects.wait(asked, token)
 
-    async def _go_on_at(
-        self, asked: Asked, resumed: Resumption, read: ResumeToken
-    ) -> Answer | None:
-        order = Take(
-            asked.caller,
-            resumed.epoch,
-            resumed.head.seq,
-            resumed.head.hash,
-            resumed.opened_at_ms,
-            resumed.now_ms,
-            cause=POD_LOST,
-            from_pod=read.pod,
-        )
-        if resumed.life == self._life:
+    async def _go_on_at(self, at: PodAt, asked: Asked, order: Take) -> Answer | None:
+        if at.life == self._life:
             return await self._takeovers.take(asked, order)
-        return await self._neighbours.take(PodAt(resumed.life, resumed.address), asked.call, order)
+        return await self._neighbours.take(at, asked.call, order)
+
+    async def _give_up(self, asked: Asked, read: ResumeToken, epoch: Epoch) -> str | None:
+        """No pod has room: its record is closed here, so that nobody asks for the caller again."""
+        asked_from = None if epoch == read.epoch else read.epoch
+        here = Target(self._life, asked_from=asked_from)
+        resumed = await self._slots.resume(asked.call, epoch, here, self._claim(asked))
+        match resumed:
+            case Full():
+                raise AssertionError("a pod that is named is not asked for room")
+            case ResumeRefused():
+                return await self._redirects.refused(asked, resumed)
+            case Resumption():
+                return self._takeovers.give_up(asked, _order(asked, resumed, read))
 
     def _stream_at(self, call: CallSid, resumed: Resumption) -> str:
         life = resumed.life
@@ -305,6 +309,20 @@ class Front:
             return  # Its socket says it too.
         if at is not None and at.life != self._life:
             await self._neighbours.tell(at, call, Told(status))
+
+
+def _order(asked: Asked, resumed: Resumption, read: ResumeToken) -> Take:
+    """Go on with this call, from where its journal ends."""
+    return Take(
+        asked.caller,
+        resumed.epoch,
+        resumed.head.seq,
+        resumed.head.hash,
+        resumed.opened_at_ms,
+        resumed.now_ms,
+        cause=POD_LOST,
+        from_pod=read.pod,
+    )
 
 
 def may_hold(asked: Asked, line: Line, reason: FullReason) -> bool:

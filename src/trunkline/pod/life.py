@@ -67,6 +67,7 @@ class Pod:
         self._carrier = CarrierFacts(parts.carrier, parts.log, wall_ms)
         self._media: MediaHouse | None = None
         self._reception: Reception | None = None
+        self._orphans: Orphans | None = None
         self.public_port: int = parts.public.getsockname()[1]
         self.internal_port: int = parts.internal.getsockname()[1]
 
@@ -125,8 +126,8 @@ class Pod:
                     passing.create_task(chores.keep_up(name, work, parts.log), name=name)
                     for name, work in self._chores().items()
                 ]
-                # What start-up made lives as long as the process: the collector may skip it. To look
-                # through it once before found nothing, and took a twentieth of the start.
+                # What start-up made lives as long as the process: the collector may skip it.
+                # To look through it once before found nothing, and took a twentieth of the start.
                 gc.freeze()
                 watchdog.start()  # Start-up may take its time: nobody talks yet.
                 self._ready = True
@@ -239,10 +240,15 @@ class Pod:
                 log=parts.log,
                 metrics=parts.metrics,
                 drain=self.stop,
+                on_fewer=self._fewer,
                 now=asyncio.get_running_loop().time,
                 wall_ms=wall_ms,
             )
         )
+
+    def _fewer(self) -> None:
+        if self._orphans is not None:
+            self._orphans.hurry()
 
     def _released(self, call: CallSid, epoch: Epoch) -> None:
         if self._reception is not None:
@@ -251,11 +257,12 @@ class Pod:
     def _chores(self) -> dict[str, chores.Work]:
         """What is done beside the calls until the pod ends."""
         assert self._reception is not None
+        self._orphans = self._look_for_orphans()
         found: dict[str, chores.Work] = {
             "beats": self._reception.membership.run,
             "house": self._keep_house,
             "config": self._watch_config,
-            "orphans": self._orphans().run,
+            "orphans": self._orphans.run,
         }
         if self._parts.purge is not None:
             found["purge"] = self._parts.purge.run
@@ -275,7 +282,7 @@ class Pod:
         used = {model for live in self._calls.all() for model in live.prepared.models}
         self._parts.doors.sweep(used)
 
-    def _orphans(self) -> Orphans:
+    def _look_for_orphans(self) -> Orphans:
         assert self._calls is not None
         assert self._reception is not None
         reception = self._reception

@@ -44,17 +44,21 @@ class Membership:
         *,
         listed: Callable[[], Sequence[Listed]],
         on_lost: Callable[[CallSid], None],
+        on_fewer: Callable[[], None],
         clock: RedisClock,
         log: Log,
         metrics: Metrics,
         beat_s: float = BEAT_S,
     ) -> None:
-        """`beat` is what never changes; `on_lost` is told of calls that are another pod's now."""
+        """`beat` is what never changes; `on_lost` is told of calls that are another pod's now,
+        `on_fewer` that a pod is gone.
+        """
         self._roster = roster
         self._slots = slots
         self._beat = beat
         self._listed = listed
         self._on_lost = on_lost
+        self._on_fewer = on_fewer
         self._clock = clock
         self._log = log
         self._metrics = metrics
@@ -104,7 +108,9 @@ class Membership:
         except StoreError as error:
             self._log.warning(LogName.FLEET_AWAY, reason=str(error))
             return
-        self.heard = heard
+        before, self.heard = self.heard, heard
+        if before is not None and heard.pods < before.pods:
+            self._on_fewer()
         self._clock.set(heard.now_ms)
         self._beat = replace(self._beat, joined_ms=heard.joined_ms)
         if heard.retaken:

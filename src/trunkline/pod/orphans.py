@@ -10,6 +10,7 @@ stays unknown to the journal is closed too.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
@@ -102,6 +103,7 @@ class Orphans:
         self._now = now or asyncio.get_running_loop().time
         self._seen: dict[HeldCall, float] = {}
         """Orphans that may yet be taken over, and since when we know them."""
+        self._hurried = asyncio.Event()
         self._unknown: dict[CallSid, float] = {}
         """Calls of the log that the journal does not know, and since when."""
 
@@ -114,7 +116,14 @@ class Orphans:
             except StoreError as error:
                 self._log.warning(LogName.JOURNAL_AWAY, reason=str(error))
                 wait_s = RETRY_S
-            await asyncio.sleep(wait_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hurried.wait()
+            self._hurried.clear()
+
+    def hurry(self) -> None:
+        """A pod is gone: look now."""
+        self._hurried.set()
 
     async def look(self) -> None:
         """Go once over all journals, and over this pod's calls without an outcome.

@@ -1,11 +1,15 @@
 """The other pods, by their lives: where they are, and what they know of a call."""
 
 from collections.abc import Callable
+from typing import Final
 
 from trunkline.core.fleet_states import Life
 from trunkline.core.ids import CallSid, PodName
 from trunkline.core.neighbour_words import Word
 from trunkline.ports import Neighbours, PodAt, Roster
+
+PODS_MAX: Final = 1_000
+"""Pods whose address is remembered; the one that was seen first is forgotten first."""
 
 
 class Peers:
@@ -23,6 +27,8 @@ class Peers:
         self._roster = roster
         self._neighbours = neighbours
         self._mine = mine
+        self._addresses: dict[PodName, PodAt] = {}
+        """Where each pod was seen last: a store that forgot is told by the next beats."""
 
     async def at(self, life: Life) -> PodAt | None:
         """Where a life of a pod is reached; None if the fleet knows that it is over.
@@ -30,15 +36,18 @@ class Peers:
         Raises:
             StoreError: the store is away.
         """
-        fleet = await self._roster.look()
-        for seen in fleet.pods:
-            if seen.life == life and not seen.replaced:
-                return PodAt(life, seen.address)
-        return None
+        await self.lives()
+        found = self._addresses.get(life.pod)
+        return found if found is not None and found.life == life else None
 
     async def lives(self) -> dict[PodName, Life]:
         """Which life has each pod's name now, of those that have beaten lately. Raises as `at`."""
         fleet = await self._roster.look()
+        for seen in fleet.pods:
+            if not seen.replaced:
+                self._addresses[seen.life.pod] = PodAt(seen.life, seen.address)
+        while len(self._addresses) > PODS_MAX:
+            del self._addresses[next(iter(self._addresses))]
         return {
             seen.life.pod: seen.life
             for seen in fleet.pods

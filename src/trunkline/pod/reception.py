@@ -52,6 +52,8 @@ class Ground:
     metrics: Metrics
     drain: Callable[[], None]
     """Begins this pod's end."""
+    on_fewer: Callable[[], None]
+    """Told that a pod is gone."""
     now: Callable[[], float]
     """The loop's clock."""
     wall_ms: Callable[[], int]
@@ -103,6 +105,7 @@ class Reception:
             g.beat,
             listed=g.slots.listed,
             on_lost=g.calls.lost,
+            on_fewer=g.on_fewer,
             clock=g.clock,
             log=g.log,
             metrics=g.metrics,

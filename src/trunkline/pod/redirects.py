@@ -158,7 +158,11 @@ class Redirects:
 
     def wait(self, asked: Asked, token: str) -> str:
         """Nobody can say yet how the call goes on: its redirect comes again, for a while."""
-        call, now = asked.call, self._now()
+        return self.waits(asked.call, token) or documents.overflow(self._overflow_of(asked))
+
+    def waits(self, call: CallSid, token: str) -> str | None:
+        """The document that has the redirect come again; None if it has come for long enough."""
+        now = self._now()
         since = self._waiting.setdefault(call, now)
         if now - since > WAIT_FORGOTTEN_S:  # Answered elsewhere, long ago.
             since = self._waiting[call] = now
@@ -167,7 +171,7 @@ class Redirects:
         if now - since < WAIT_S_MAX:
             return documents.wait_and_redirect(self._passes.again_url(token))
         self._waiting.pop(call, None)
-        return documents.overflow(self._overflow_of(asked))
+        return None
 
     def answered(self, call: CallSid) -> None:
         """A redirect that waited has its answer."""

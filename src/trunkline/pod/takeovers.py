@@ -28,6 +28,9 @@ STALE: Final = "stale"
 
 JOURNAL_AWAY: Final = "journal_away"
 
+NO_ROOM: Final = "no_room"
+"""Why a call ended that no pod had a slot for after its own was gone."""
+
 NUMBER_GONE: Final = "number_gone"
 """The config here leads this number nowhere."""
 
@@ -86,6 +89,10 @@ class Takeovers:
             del self._taking[call]
             done.set()
 
+    def give_up(self, asked: Asked, order: Take) -> str:
+        """No pod has had room for too long: the call's end, and what its caller gets instead."""
+        return self._closed(asked, order, NO_ROOM).document
+
     def _known(self, asked: Asked, order: Take) -> Answer | None:
         """The answer where the call is here already: whoever asked did not hear from us."""
         if (live := self._calls.get(asked.call)) is None:
@@ -126,6 +133,8 @@ class Takeovers:
         variables = await self._desk.context(asked, directory.hook, line)
         if self._calls.is_cut:
             return Answer(refused=FullReason.DRAINING)
+        if (live := self._calls.get(call)) is not None:  # Its first webhook came once more.
+            return Answer(self._calls.answer_again(live))
         return Answer(self._begin(asked, order, so_far, directory, line, variables))
 
     def _begin(
