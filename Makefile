@@ -58,6 +58,10 @@ figures: setup ## Measure what the pages claim of outages and long runs; minutes
 bench: setup ## Measure what a call costs, beside a bare relay in the same run; wants two idle cores.
 	$(BIN)/python -m bench $(BENCH)
 
+.PHONY: chaos
+chaos: setup ## Kill, drain and cut off pods under load, and say what callers heard; 5 minutes.
+	$(BIN)/python -m chaos $(CHAOS)
+
 .PHONY: demo
 demo: setup ## See one pod answer simulated callers, with real stores.
 	$(BIN)/trunkline demo

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from trunkline.loadtest.figures import call_of, waits_ms
+from trunkline.loadtest.figures import Break, call_of, waits_ms
 from trunkline.sim.carrier.report import CallReport, Entry, Said, StreamReport
 from trunkline.sim.ledger import Ledger
 from trunkline.sim.turns import Gap, Kind, Turn
@@ -98,3 +98,39 @@ def test_a_call_that_was_not_carried_says_why(report: CallReport, told: str) -> 
 def test_a_call_without_a_stream_has_no_time_to_open_one() -> None:
     """None is not measured."""
     assert call_of(replace(REPORT, streams=()), 0, "talk", ZERO, 12.0).stream_ms is None
+
+
+def test_a_lost_stream_is_told_with_what_was_heard_next() -> None:
+    """From its end to the next sound, and to the agent's own voice; a migration was meant."""
+    first = replace(STREAM, opened_at=101.25, ended_at=103.0, close_code=None)
+    second = replace(
+        STREAM, opened_at=104.1, ended_at=106.0, close_code=1000, sound_at=104.5, agent_at=105.0
+    )
+    third = replace(STREAM, opened_at=106.2, ended_at=112.0, sound_at=106.3, agent_at=106.3)
+    call = call_of(replace(REPORT, streams=(first, second, third)), 3, "talk", ZERO, 12.0)
+    assert call.breaks == (
+        Break(3.0, meant=False, back_s=4.1, sound_ms=1500.0, agent_ms=2000.0),
+        Break(6.0, meant=True, back_s=6.2, sound_ms=300.0, agent_ms=300.0),
+    )
+
+
+def test_a_sound_after_two_losses_ends_both_silences() -> None:
+    """A stream that was lost again before a word on it did not end the silence."""
+    first = replace(STREAM, opened_at=101.25, ended_at=103.0, close_code=None)
+    silent = replace(STREAM, opened_at=104.0, ended_at=105.0, close_code=None)
+    third = replace(STREAM, opened_at=106.0, ended_at=112.0, sound_at=106.5)
+    call = call_of(replace(REPORT, streams=(first, silent, third)), 3, "talk", ZERO, 12.0)
+    assert [(each.back_s, each.sound_ms, each.agent_ms) for each in call.breaks] == [
+        (4.0, 3500.0, None),
+        (6.0, 1500.0, None),
+    ]
+
+
+def test_a_caller_left_in_silence_is_told_and_one_who_hung_up_is_not() -> None:
+    """The last stream ended with its call, or well before it."""
+    left = replace(STREAM, ended_at=108.0, close_code=None)
+    call = call_of(replace(REPORT, streams=(left,)), 3, "talk", ZERO, 12.0)
+    assert call.breaks == (Break(8.0, meant=False, back_s=None, sound_ms=None, agent_ms=None),)
+    with_it = replace(STREAM, ended_at=111.9, close_code=None)
+    call = call_of(replace(REPORT, streams=(with_it,)), 3, "talk", ZERO, 12.0)
+    assert call.breaks == ()

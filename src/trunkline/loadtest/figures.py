@@ -3,7 +3,7 @@
 None is "not measured" throughout, and never zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +17,9 @@ MISSED_S: Final = 5.0
 
 SOUNDLESS_S: Final = 4.0
 """A shorter call without a sound was only hung up too early."""
+
+LEFT_S_MIN: Final = 0.5
+"""A last stream that ended less before its call ended with it."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -58,6 +61,20 @@ class Way(msgspec.Struct, frozen=True):
     """Frames that took longer than is promised, or came after a later one."""
 
 
+class Break(msgspec.Struct, frozen=True):
+    """A stream that ended before its call did, and what the caller heard next."""
+
+    at_s: float
+    meant: bool
+    """Whether the server closed it, as it does to hand the call to another pod."""
+    back_s: float | None
+    """When the call's next stream was open; None where none came."""
+    sound_ms: float | None
+    """From the end of the stream to the next sound in the caller's ear, a filler or the agent."""
+    agent_ms: float | None
+    """To the model's own voice; told only where its audio has marks."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One call."""
 
@@ -84,6 +101,7 @@ class Call(msgspec.Struct, frozen=True):
     """Turns that the model heard and the caller did not make."""
     to_model: Way | None = None
     to_caller: Way | None = None
+    breaks: tuple[Break, ...] = ()
 
     @property
     def missed_turns(self) -> int:
@@ -121,7 +139,28 @@ def call_of(report: CallReport, number: int, script: str, zero: float, hung_up_s
         warnings={str(code): count for code, count in sorted(report.warnings.items())},
         frames_sent=report.frames_sent,
         own_late_ms=round(report.frame_late_ms_max, 1),
+        breaks=tuple(_breaks(report, zero)),
     )
+
+
+def _breaks(report: CallReport, zero: float) -> Iterator[Break]:
+    """Each stream but the last is one; the last too, if the caller was left in silence."""
+    opened = [each for each in report.streams if each.opened_at is not None and not each.probe]
+    for number, each in enumerate(opened, 1):
+        later = opened[number:]
+        lost_at = report.ended_at if each.ended_at is None else each.ended_at
+        if not later and report.ended_at - lost_at < LEFT_S_MIN:
+            return
+        back = next((one.opened_at for one in later if one.opened_at is not None), None)
+        sound = next((one.sound_at for one in later if one.sound_at is not None), None)
+        agent = next((one.agent_at for one in later if one.agent_at is not None), None)
+        yield Break(
+            at_s=_at(lost_at, zero),
+            meant=each.close_code is not None,
+            back_s=None if back is None else _at(back, zero),
+            sound_ms=None if sound is None else _ms((sound - lost_at) * 1000),
+            agent_ms=None if agent is None else _ms((agent - lost_at) * 1000),
+        )
 
 
 def _turn(turn: Lived, next_at: float, zero: float) -> Turn:

@@ -18,6 +18,7 @@ from trunkline.loadtest.plots import (
     table_of,
 )
 from trunkline.loadtest.report import Report
+from trunkline.loadtest.struck import HEADS, cells
 from trunkline.loadtest.style import STYLE
 from trunkline.loadtest.svg import add, el
 from trunkline.loadtest.table import cells_of, empty, rows_of
@@ -63,6 +64,9 @@ def _sections(report: Report) -> Iterator[Element]:
         yield _capacity(report.capacity)
     yield el("h2", "Promises")
     yield _promises(report)
+    if report.struck:
+        yield el("h2", "Faults, as callers heard them")
+        yield _struck(report)
     life = lifelines(report)
     if life is not None:
         yield el("h2", "Calls")
@@ -249,6 +253,11 @@ def _figures(totals: Totals) -> Element:
     ):
         rows.append([name, "", "", "", "", NOT_MEASURED if value is None else f"{value:,}"])
     return table_of("Times in ms", ("", "p50", "p90", "p99", "most", "count"), rows)
+
+
+def _struck(report: Report) -> Element:
+    caption = "In ms from the end of a stream to the next sound, and to the agent's own voice"
+    return table_of(caption, HEADS, [cells(each) for each in report.struck])
 
 
 def _faults(report: Report) -> Element:

@@ -13,6 +13,7 @@ from trunkline.loadtest.figures import Call
 from trunkline.loadtest.knee import Capacity
 from trunkline.loadtest.percentiles import US_PER_MS, Slice
 from trunkline.loadtest.podmetrics import Sample
+from trunkline.loadtest.struck import Struck
 from trunkline.loadtest.timeline import Fault
 from trunkline.loadtest.totals import Totals
 from trunkline.loadtest.verdict import Promise, Verdict
@@ -79,6 +80,8 @@ class Report(msgspec.Struct, frozen=True):
     course: Course
     calls: tuple[Call, ...]
     capacity: Capacity | None = None
+    struck: tuple[Struck, ...] = ()
+    """What came of each fault, as callers heard it."""
 
 
 def bars(spread: Spread, edges: Sequence[float] = EDGES_SHOWN) -> tuple[Bar, ...]:

@@ -30,6 +30,7 @@ from trunkline.loadtest.report import (
     now,
     to_json,
 )
+from trunkline.loadtest.struck import struck_of
 from trunkline.loadtest.timeline import Fault
 from trunkline.loadtest.totals import totals_of
 from trunkline.loadtest.verdict import Limits, promises_of, verdict_of
@@ -212,6 +213,7 @@ def _report(plan: Plan, load: Load, ends: Ends, placing: Placing) -> Report:
             answer_bars=bars(tally.answers.total(), ANSWER_EDGES),
         ),
         calls=tuple(calls),
+        struck=struck_of(calls, plan.faults),
     )
 
 

@@ -11,6 +11,7 @@ from trunkline.loadtest.knee import Capacity
 from trunkline.loadtest.percentiles import Percentiles
 from trunkline.loadtest.plan import Load
 from trunkline.loadtest.report import Report
+from trunkline.loadtest.struck import HEADS, Struck, cells
 from trunkline.loadtest.totals import Totals
 from trunkline.loadtest.verdict import NOT_MEASURED, Outcome, Promise
 
@@ -45,6 +46,8 @@ def report_table(report: Report) -> Group:
         figures_table(report.totals),
         Text(),
     ]
+    if report.struck:
+        parts += [struck_table(report.struck), Text()]
     reasons = failures(report)
     if reasons:
         parts += [reasons, Text()]
@@ -72,6 +75,16 @@ def figures_table(totals: Totals) -> Table:
     for name, found in rows_of(totals):
         cells = cells_of(found)
         table.add_row(name, *(cells or ("-", "-", "-", "-", empty(name))))
+    return table
+
+
+def struck_table(struck: Sequence[Struck]) -> Table:
+    """What came of each fault; gaps in ms, from the end of a stream to what was heard next."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in HEADS:
+        table.add_column(name, justify="left" if name == HEADS[0] else "right", no_wrap=True)
+    for each in struck:
+        table.add_row(*cells(each))
     return table
 
 

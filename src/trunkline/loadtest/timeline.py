@@ -39,7 +39,8 @@ class Fault(msgspec.Struct, frozen=True):
     """One fault on the timeline; `for_s` 0 is a moment."""
 
     at_s: float
-    where: Literal["model", "carrier"]
+    where: Literal["model", "carrier", "fleet"]
+    """fleet: of the pods and what they stand on; never written on a command line."""
     name: str
     value: str = ""
     for_s: float = 0.0

@@ -315,6 +315,17 @@ def test_a_broken_connection_may_end_the_call() -> None:
     assert (bench.report.status, bench.report.ended_by) == ("completed", "carrier")
 
 
+def test_a_broken_connection_may_leave_the_caller_until_the_api_helps() -> None:
+    """The next verb never runs: an update by REST is the only way on."""
+    faults = Faults(after_loss=AfterLoss.NOTHING)
+    bench = talking(after="<Redirect>/next</Redirect>", next=connect(), faults=faults)
+    bench.close(None).go(30.0)
+    assert (bench.webhooks(), bench.report.status) == ([VOICE], "in-progress")
+    bench.happen(Updated(url=NEXT)).go(0.1)
+    assert bench.webhooks() == [VOICE, NEXT]
+    assert len(bench.opened) == 2
+
+
 def test_a_close_with_an_error_code_is_counted_but_goes_on_at_once() -> None:
     """The server did close: 31921, `stream-error`, next verb."""
     bench = talking(after="<Redirect>/next</Redirect>", next=connect()).close(1011).go(0.1)

@@ -40,6 +40,8 @@ class AfterLoss(StrEnum):
 
     NEXT_VERB = "next-verb"
     HANG_UP = "hang-up"
+    NOTHING = "nothing"
+    """The caller hears silence until the Calls API gives the call a document."""
 
 
 class Garbage(StrEnum):

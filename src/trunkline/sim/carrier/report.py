@@ -70,6 +70,10 @@ class StreamReport:
     clears: int
     probe: bool = False
     """A stranger's socket, opened by a fault."""
+    sound_at: float | None = None
+    """When the first sound of it was played."""
+    agent_at: float | None = None
+    """When the model's own voice was first heard on it; told only where its audio has marks."""
 
     @property
     def lasted_ms(self) -> float | None:

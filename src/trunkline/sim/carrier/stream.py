@@ -23,6 +23,7 @@ from trunkline.sim.carrier.events import (
     SendMessage,
 )
 from trunkline.sim.carrier.faults import NO_FAULTS, Faults, bad_message
+from trunkline.sim.carrier.firsts import FirstSounds
 from trunkline.sim.carrier.frames import Frames
 from trunkline.sim.carrier.playqueue import BYTES_PER_S, Played, PlayQueue
 from trunkline.sim.carrier.report import Diary, Said, StreamReport
@@ -90,6 +91,7 @@ class MediaStream:
         self._diary = diary
         self._ledger, self._marks = ledger, marks
         self._queue = PlayQueue()
+        self._firsts = FirstSounds(marked=marks is not None)
         self._play_at = math.inf  # When a mark comes due or the queue runs empty.
         self._look_at = math.inf  # When a frame that is sent anyway looks at the queue too.
         self._misbehaves = faults != NO_FAULTS
@@ -265,6 +267,8 @@ class MediaStream:
         elif self._ledger is not None:
             self._ledger.came(base64_of(audio), now)
         self._bytes_received += len(audio)
+        if not self._firsts.is_done:
+            self._firsts.came(audio, self._queue.queued_bytes, now)
         if not self._queue.add(audio, now):
             self._bytes_dropped += len(audio)
         self._rest(now)  # The next frame tells the person that it plays.
@@ -277,6 +281,7 @@ class MediaStream:
             self._ledger.interrupted(now)
         tail = self._faults.clear_tail_ms * BYTES_PER_S // 1000
         dropped, echoes = self._queue.clear(tail)
+        self._firsts.cleared(now)
         self._bytes_cleared += dropped
         if not self._queue.queued_bytes and not self.probe:
             self._person.falls_silent(now)
@@ -381,4 +386,6 @@ class MediaStream:
             marks_echoed=self._marks_echoed,
             clears=self._clears,
             probe=self.probe,
+            sound_at=self._firsts.sound_at,
+            agent_at=self._firsts.agent_at,
         )

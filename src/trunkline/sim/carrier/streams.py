@@ -3,6 +3,7 @@
 A stream is never opened twice; when one breaks, the document decides whether another comes.
 """
 
+import math
 import random
 from collections.abc import Mapping
 from enum import StrEnum
@@ -65,7 +66,8 @@ def aftermath(outcome: Outcome, faults: Faults, *, has_more: bool) -> tuple[Afte
     if outcome is Outcome.CLOSED:
         return AfterLoss.NEXT_VERB, faults.after_close_s
     if outcome is Outcome.LOST:
-        return faults.after_loss, faults.after_loss_s
+        never = faults.after_loss is AfterLoss.NOTHING
+        return faults.after_loss, math.inf if never else faults.after_loss_s
     return faults.after_refusal, 0.0 if has_more else REFUSED_END_S
 
 

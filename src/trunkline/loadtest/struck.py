@@ -1,0 +1,127 @@
+"""What came of each fault: calls affected, resumed, lost, and what callers heard meanwhile.
+
+A fault owns all that happens from its strike to the next one's.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import inf
+from typing import Final
+
+import msgspec
+
+from trunkline.loadtest.figures import Break, Call, Turn
+from trunkline.loadtest.percentiles import Percentiles, percentiles
+from trunkline.loadtest.timeline import Fault
+from trunkline.loadtest.totals import SOUND_MS_MAX
+
+HEADS: Final = (
+    "fault", "from s", "affected", "resumed", "lost", "streams", "handed over",
+    "sound p50", "sound p99", "agent p50", "agent p99", "late answers",
+)  # fmt: skip
+"""Of the table of struck faults: gaps in ms, as the caller hears them."""
+
+
+class Struck(msgspec.Struct, frozen=True):
+    """One fault. Gaps are what callers heard: from the end of a stream to what came next."""
+
+    fault: str
+    at_s: float
+    for_s: float
+    live: int
+    """Calls that were up when it struck."""
+    affected: int
+    """Calls that lost a stream, waited too long for an answer, or failed."""
+    resumed: int
+    """Calls that lost a stream and were spoken to again."""
+    lost: int
+    """Calls that failed."""
+    breaks: int
+    """Streams that ended before their calls."""
+    handed_over: int
+    """Those of them that the server closed, to hand the call over."""
+    sound_ms: Percentiles | None
+    agent_ms: Percentiles | None
+    answer_ms: Percentiles | None
+    """Answers that took longer than `SOUND_MS_MAX`."""
+    missed: int
+    """Turns without any answer."""
+
+
+def struck_of(calls: Sequence[Call], faults: Sequence[Fault]) -> tuple[Struck, ...]:
+    """What came of each, in order of time."""
+    ordered = sorted(faults, key=lambda fault: fault.at_s)
+    ends = [later.at_s for _, later in pairwise(ordered)] + [inf]
+    return tuple(_struck(calls, one, end) for one, end in zip(ordered, ends, strict=True))
+
+
+def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
+    def within(at_s: float) -> bool:
+        return fault.at_s <= at_s < end_s
+
+    breaks = {call.number: [each for each in call.breaks if within(each.at_s)] for call in calls}
+    late = {call.number: list(_late(call, fault.at_s, end_s)) for call in calls}
+    lost = {call.number for call in calls if call.failed and within(_failed_at(call))}
+    affected = {call.number for call in calls if breaks[call.number] or late[call.number]} | lost
+    resumed = {
+        number
+        for number, own in breaks.items()
+        if number not in lost and any(each.sound_ms is not None for each in own)
+    }
+    every = [each for own in breaks.values() for each in own]
+    turns = [turn for own in late.values() for turn in own]
+    return Struck(
+        fault=fault.title,
+        at_s=fault.at_s,
+        for_s=fault.for_s,
+        live=sum(call.began_s <= fault.at_s < call.ended_s for call in calls),
+        affected=len(affected),
+        resumed=len(resumed),
+        lost=len(lost),
+        breaks=len(every),
+        handed_over=sum(each.meant for each in every),
+        sound_ms=_of(each.sound_ms for each in every),
+        agent_ms=_of(each.agent_ms for each in every),
+        answer_ms=_of(turn.answer_ms for turn in turns),
+        missed=sum(turn.missed for turn in turns),
+    )
+
+
+def _late(call: Call, from_s: float, end_s: float) -> Iterator[Turn]:
+    """Turns whose answer was owed meanwhile and came too late, or never."""
+    for turn in call.turns:
+        owed_s = turn.began_s if turn.ended_s is None else turn.ended_s
+        slow = turn.answer_ms is not None and turn.answer_ms > SOUND_MS_MAX
+        if from_s <= owed_s < end_s and turn.kind == "said" and (slow or turn.missed):
+            yield turn
+
+
+def _failed_at(call: Call) -> float:
+    """When it began to fail: with its last stream, or at its end."""
+    last: Break | None = call.breaks[-1] if call.breaks else None
+    return call.ended_s if last is None or last.back_s is not None else last.at_s
+
+
+def _of(values: Iterator[float | None]) -> Percentiles | None:
+    return percentiles([value for value in values if value is not None])
+
+
+def cells(struck: Struck) -> tuple[str, ...]:
+    """A row of the table under `HEADS`."""
+    answers = "-" if struck.answer_ms is None else f"{struck.answer_ms.count}"
+    return (
+        struck.fault,
+        f"{struck.at_s:.1f}",
+        f"{struck.affected} of {struck.live}",
+        str(struck.resumed),
+        str(struck.lost),
+        str(struck.breaks),
+        str(struck.handed_over),
+        *_pair(struck.sound_ms),
+        *_pair(struck.agent_ms),
+        f"{answers}, {struck.missed} missed" if struck.missed else answers,
+    )
+
+
+def _pair(found: Percentiles | None) -> tuple[str, str]:
+    return ("-", "-") if found is None else (f"{found.p50:,.0f}", f"{found.p99:,.0f}")
