@@ -10,10 +10,11 @@ from chains import CALL, ENDED, OPENED, OTHER_CALL, RECEIVED, SAID
 from pod.stores import FailingBook, FailingJournal
 from trunkline.core.facts import CallerSaid
 from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
-from trunkline.core.record import Entry, Head, Why, chain_hash
+from trunkline.core.record import Entry, Head, Why, after, chain_hash, link
 from trunkline.pod.chain import TAIL_ENTRIES_MAX
 from trunkline.pod.flush import UNWRITTEN_ENTRIES_MAX
 from trunkline.pod.recorder import UNACKED_ENTRIES_MAX, UNOPENED_CALLS_MAX, Recorder
+from trunkline.ports import Holder, ResumeRefused
 from trunkline.telemetry import logs
 from trunkline.telemetry.metrics import Metrics
 
@@ -316,6 +317,24 @@ async def test_what_is_older_than_the_tail_is_read_back_from_the_call_log(kept: 
         here.recorder.record(CALL, ENDED)
         assert_chained(CALL, await here.wait_for(CALL, TAIL_ENTRIES_MAX + 152))
     assert here.book.strays == 0
+
+
+async def test_what_a_dead_pod_had_not_written_is_written_by_the_pod_that_goes_on() -> None:
+    """The journal has it, the call log does not: no fact is missing before our first."""
+    async with recording() as here:
+        opening = await here.journal.open_call(CALL, PodName("pod-9"), Incarnation("z"))
+        theirs, head = Holder(opening.epoch, PodName("pod-9"), Incarnation("z")), Head()
+        for fact in (RECEIVED, OPENED):
+            entry = link(CALL, head, fact, at_ms=1, epoch=opening.epoch, salt=b"s" * 16)
+            await here.journal.append(CALL, theirs, head, [entry])
+            head = after(entry)
+        resumed = await here.journal.resume_call(CALL, opening.epoch, POD, LIFE)
+        assert not isinstance(resumed, ResumeRefused)
+        here.recorder.begin(CALL, resumed.epoch, resumed.head)
+        assert_chained(CALL, await here.wait_for(CALL, 2))
+        here.recorder.record(CALL, ENDED)
+        assert_chained(CALL, await here.wait_for(CALL, 3))
+    assert here.recorder.calls == 0
 
 
 async def test_what_every_store_lost_ends_the_record_of_that_call_alone() -> None:

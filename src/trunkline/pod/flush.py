@@ -90,6 +90,10 @@ class Flush:
                 one.tail.clear()  # Else it would hold here what the bound sends away.
             self._now.set()
 
+    def read_back(self, call: CallSid) -> None:
+        """What the journal has of it is to be written, whoever appended it."""
+        self._read_back[call] = None
+
     def put_aside(self, call: CallSid, entries: Sequence[Entry], why: Why) -> None:
         """The journal refused these: the call log shall show them beside the call's chain."""
         room = ASIDE_ENTRIES_MAX - len(self._aside)

@@ -120,7 +120,10 @@ class Recorder:
         return True
 
     def begin(self, call: CallSid, epoch: Epoch, head: Head | None = None) -> None:
-        """Take over a call's chain where the journal has it. A later epoch replaces an earlier."""
+        """Take over a call's chain where the journal has it. A later epoch replaces an earlier.
+
+        Whoever wrote up to `head` may be gone, and the call log never have got it all.
+        """
         known = self._records.get(call)
         if known is not None and not known.fenced:
             known.epoch = max(known.epoch, epoch)
@@ -131,6 +134,8 @@ class Recorder:
         one.unwritten = len(self._flush.kept(call))  # Of an earlier time here.
         one.settled.set()
         self._records[call] = one
+        if head.seq:
+            self._flush.read_back(call)
 
     def let_go(self, call: CallSid) -> None:
         """Another pod writes this call's record now: what the journal did not take goes aside."""
