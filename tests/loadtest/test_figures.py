@@ -107,7 +107,7 @@ def test_a_lost_stream_is_told_with_what_was_heard_next() -> None:
         STREAM, opened_at=104.1, ended_at=106.0, close_code=1000, sound_at=104.5, agent_at=105.0
     )
     third = replace(STREAM, opened_at=106.2, ended_at=112.0, sound_at=106.3, agent_at=106.3)
-    call = call_of(replace(REPORT, streams=(first, second, third)), 3, "talk", ZERO, 12.0)
+    call = call_of(replace(REPORT, turns=(GREETING,), streams=(first, second, third)), 3, "talk", ZERO, 12.0)
     assert call.breaks == (
         Break(3.0, meant=False, back_s=4.1, sound_ms=1500.0, agent_ms=2000.0),
         Break(6.0, meant=True, back_s=6.2, sound_ms=300.0, agent_ms=300.0),
@@ -119,7 +119,7 @@ def test_a_sound_after_two_losses_ends_both_silences() -> None:
     first = replace(STREAM, opened_at=101.25, ended_at=103.0, close_code=None)
     silent = replace(STREAM, opened_at=104.0, ended_at=105.0, close_code=None)
     third = replace(STREAM, opened_at=106.0, ended_at=112.0, sound_at=106.5)
-    call = call_of(replace(REPORT, streams=(first, silent, third)), 3, "talk", ZERO, 12.0)
+    call = call_of(replace(REPORT, turns=(GREETING,), streams=(first, silent, third)), 3, "talk", ZERO, 12.0)
     assert [(each.back_s, each.sound_ms, each.agent_ms) for each in call.breaks] == [
         (4.0, 3500.0, None),
         (6.0, 1500.0, None),
@@ -129,8 +129,19 @@ def test_a_sound_after_two_losses_ends_both_silences() -> None:
 def test_a_caller_left_in_silence_is_told_and_one_who_hung_up_is_not() -> None:
     """The last stream ended with its call, or well before it."""
     left = replace(STREAM, ended_at=108.0, close_code=None)
-    call = call_of(replace(REPORT, streams=(left,)), 3, "talk", ZERO, 12.0)
+    call = call_of(replace(REPORT, turns=(GREETING,), streams=(left,)), 3, "talk", ZERO, 12.0)
     assert call.breaks == (Break(8.0, meant=False, back_s=None, sound_ms=None, agent_ms=None),)
     with_it = replace(STREAM, ended_at=111.9, close_code=None)
-    call = call_of(replace(REPORT, streams=(with_it,)), 3, "talk", ZERO, 12.0)
+    call = call_of(replace(REPORT, turns=(GREETING,), streams=(with_it,)), 3, "talk", ZERO, 12.0)
     assert call.breaks == ()
+
+
+def test_who_speaks_after_a_loss_is_not_waiting() -> None:
+    """Their own words on the new stream are no gap; those into the dead line are."""
+    first = replace(STREAM, opened_at=101.25, ended_at=103.0, close_code=None)
+    second = replace(STREAM, opened_at=104.0, ended_at=112.0, sound_at=106.5, agent_at=107.0)
+    into_nothing = replace(SPOKEN, began_at=102.5, ended_at=104.5)
+    at_once = replace(SPOKEN, began_at=105.0, ended_at=106.0)
+    made = replace(REPORT, turns=(into_nothing, at_once), streams=(first, second))
+    (gap,) = call_of(made, 3, "talk", ZERO, 12.0).breaks
+    assert (gap.sound_ms, gap.agent_ms) == (2000.0, 2500.0)

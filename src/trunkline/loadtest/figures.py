@@ -70,7 +70,8 @@ class Break(msgspec.Struct, frozen=True):
     back_s: float | None
     """When the call's next stream was open; None where none came."""
     sound_ms: float | None
-    """From the end of the stream to the next sound in the caller's ear, a filler or the agent."""
+    """From the end of the stream to the next sound in the caller's ear, a filler or the agent; less
+    what the caller said on the new stream before it, for who speaks is not waiting."""
     agent_ms: float | None
     """To the model's own voice; told only where its audio has marks."""
 
@@ -158,9 +159,22 @@ def _breaks(report: CallReport, zero: float) -> Iterator[Break]:
             at_s=_at(lost_at, zero),
             meant=each.close_code is not None,
             back_s=None if back is None else _at(back, zero),
-            sound_ms=None if sound is None else _ms((sound - lost_at) * 1000),
-            agent_ms=None if agent is None else _ms((agent - lost_at) * 1000),
+            sound_ms=_waited_ms(report, lost_at, back, sound),
+            agent_ms=_waited_ms(report, lost_at, back, agent),
         )
+
+
+def _waited_ms(
+    report: CallReport, lost_at: float, back: float | None, heard: float | None
+) -> float | None:
+    if back is None or heard is None:
+        return None
+    spoke_s = sum(
+        max(0.0, min(heard, turn.ended_at or heard) - max(back, turn.began_at))
+        for turn in report.turns
+        if turn.kind is Kind.SAID
+    )
+    return _ms((heard - lost_at - spoke_s) * 1000)
 
 
 def _turn(turn: Lived, next_at: float, zero: float) -> Turn:
