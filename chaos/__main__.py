@@ -16,6 +16,7 @@ from chaos.stage import Wish, stage
 
 CALLS: Final = 60
 PODS: Final = 3
+CALL_S: Final = 40.0
 _USUAL: Final = Timing()
 
 
@@ -23,7 +24,7 @@ def main() -> int:
     """Strike, and print. Exit code 1: a call was lost, or the record is not sound."""
     asked = _asked()
     names = [Name(name) for name in asked.only or [n for n in Name if n is not Name.ROLL]]
-    timing = Timing(asked.valkey_s, asked.postgres_s, asked.model_s)
+    timing = Timing(asked.valkey_s, asked.postgres_s, asked.model_s, asked.pace)
     cap = asked.cap or plan.cap(asked.calls, asked.pods)
     room = cap * (asked.pods - 1)
     if asked.calls > room:
@@ -34,7 +35,7 @@ def main() -> int:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # The stores run as somebody else where we are root.
-        wish = Wish(folder.absolute(), asked.pods, asked.calls, cap, asked.rest)
+        wish = Wish(folder.absolute(), asked.pods, asked.calls, cap, asked.rest, asked.call_seconds)
         found = uvloop.run(_run(wish, names, timing, asked.seed))
     made = report.report_of(found, wish)
     sys.stdout.write(report.text(made))
@@ -78,6 +79,13 @@ def _asked() -> argparse.Namespace:
         action="store_true",
         help="after a lost stream the carrier does nothing: the pods must ask it over REST",
     )
+    add(
+        "--call-seconds",
+        type=float,
+        default=CALL_S,
+        help="so long each call, then the next takes its place; 0: all stay to the end (40)",
+    )
+    add("--pace", type=float, default=1.0, help="waits between faults, times this (1)")
     add("--seed", type=int, help="makes the dice repeatable")
     add("--folder", type=Path, help="keep stores and logs here (else a temporary folder)")
     add("--json", type=Path, help="write the report as JSON")

@@ -6,8 +6,10 @@ from enum import StrEnum
 from math import ceil
 from typing import Final
 
-CALLS_SPARE: Final = 2
-"""Slots beyond what the pods that stay need: an ended call frees its slot a moment late."""
+SPARE_SHARE: Final = 0.1
+"""So many slots more than the pods that stay need: an ended call frees its own a moment late."""
+
+SPARE_MIN: Final = 2
 
 UP_S: Final = 8.0
 """From the last call's begin to the first fault: greetings are over, people talk."""
@@ -46,6 +48,8 @@ class Timing:
     valkey_s: float = 10.0
     postgres_s: float = 60.0
     model_s: float = 20.0
+    pace: float = 1.0
+    """All waits between faults are so many times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +83,21 @@ def slots(names: Sequence[Name], ramp_s: float, timing: Timing) -> tuple[Slot, .
         Name.MODEL: timing.model_s,
     }
     found: list[Slot] = []
-    at_s = ramp_s + UP_S
+    at_s = ramp_s + UP_S * timing.pace
     for name in names:
         for_s = lasts.get(name, 0.0)
-        until_s = at_s + for_s + REST_S[name]
+        until_s = at_s + for_s + REST_S[name] * timing.pace
         found.append(Slot(name, at_s, for_s, until_s))
         at_s = until_s
     return tuple(found)
 
 
-def seconds(found: Sequence[Slot], ramp_s: float) -> float:
+def seconds(found: Sequence[Slot], timing: Timing) -> float:
     """How long the calls last."""
-    return (found[-1].until_s if found else ramp_s + UP_S) + AFTER_S
+    return found[-1].until_s + AFTER_S * timing.pace
 
 
 def cap(calls: int, pods: int) -> int:
     """So many calls a pod may carry: all but one of them carry all."""
-    return ceil(calls / max(1, pods - 1)) + CALLS_SPARE
+    needed = ceil(calls / max(1, pods - 1))
+    return needed + max(SPARE_MIN, ceil(needed * SPARE_SHARE))

@@ -69,7 +69,13 @@ def report_of(found: Found, wish: Wish) -> Report:
         made=now(),
         machine=machine(),
         asked=Asked(
-            found.load.calls, found.load.rate, found.load.seconds, None, SCRIPTS, far, found.faults
+            found.load.calls,
+            found.load.rate,
+            found.load.seconds,
+            found.load.call_s,
+            SCRIPTS,
+            far,
+            found.faults,
         ),
         lasted_s=round(placing.lasted_s, 3),
         cut_short=placing.cut_short,
@@ -92,9 +98,12 @@ def report_of(found: Found, wish: Wish) -> Report:
 
 def _promises(found: Found, struck: tuple[Struck, ...], wish: Wish) -> Iterator[Promise]:
     """What issue and design promise of each fault that struck."""
-    failed = sum(bool(call.failed) for call in found.calls)
-    count = len(found.calls)
-    yield Promise("no call lost", "none", f"{failed} of {count} calls lost", failed == 0)
+    away = sum(one.overflowed for one in struck if one.fault == f"fleet.{Name.MODEL}")
+    failed = sum(bool(call.failed) for call in found.calls) - away
+    told = f"{failed} of {len(found.calls)} calls lost"
+    if away:
+        told += f"; {away} had no model: the script, then their overflow action"
+    yield Promise("no call lost", "none", told, failed == 0)
     delay_ms = RESCUE_MS if wish.rest else AFTER_LOSS_S * 1000
     for one in struck:
         if one.fault == f"fleet.{Name.KILL}":

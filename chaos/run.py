@@ -7,7 +7,7 @@ from typing import Final
 
 from chaos import plan, strikes
 from chaos.plan import Name, Slot, Timing
-from chaos.stage import Stage
+from chaos.stage import Stage, Wish
 from trunkline.loadtest.figures import Call
 from trunkline.loadtest.place import Placing
 from trunkline.loadtest.plan import Load
@@ -16,7 +16,7 @@ from trunkline.sim.realtime.faults import Fault as Switch
 
 SCRIPTS: Final = ("talk",)
 RATE: Final = 8.0
-"""New calls a second."""
+"""New calls a second, where all of them stay until the end."""
 
 SETTLED_S: Final = 3.0
 """After the last call: the pods write what is left into the call log."""
@@ -41,9 +41,8 @@ async def run(
     stage: Stage, names: Sequence[Name], timing: Timing, say: Say, seed: int | None = None
 ) -> Found:
     """Call, strike, verify."""
-    calls = stage.wish.calls
-    slots = plan.slots(names, (calls - 1) / RATE, timing)
-    load = Load(calls, RATE, plan.seconds(slots, (calls - 1) / RATE))
+    load = load_of(stage.wish, names, timing)
+    slots = plan.slots(names, load.ramp_s, timing)
     faults: list[Fault] = []
     placing = Placing(stage.ends, load, SCRIPTS, (), None, seed)
     async with asyncio.TaskGroup() as tasks:
@@ -54,6 +53,14 @@ async def run(
     code, told = await strikes.command(stage, "calls", "verify", "--carrier")
     done = sorted(placing.tally.calls, key=lambda call: call.number)
     return Found(load, tuple(faults), placing, tuple(done), code == 0, told.strip())
+
+
+def load_of(wish: Wish, names: Sequence[Name], timing: Timing) -> Load:
+    """Calls that last `call_s` begin as others end: all of them are up at any time."""
+    rate = wish.calls / wish.call_s if wish.call_s else RATE
+    ramp_s = (wish.calls - 1) / rate
+    lasts_s = plan.seconds(plan.slots(names, ramp_s, timing), timing)
+    return Load(wish.calls, rate, lasts_s, wish.call_s or None)
 
 
 async def _strike_all(

@@ -44,6 +44,8 @@ class Wish:
     """Of each pod."""
     rest: bool
     """The next verb never runs: the pods must ask for it over REST."""
+    call_s: float = 0.0
+    """So long each call; then the next takes its place. 0: all stay until the end."""
     drain_s_max: float = 60.0
 
 

@@ -107,7 +107,9 @@ def test_a_lost_stream_is_told_with_what_was_heard_next() -> None:
         STREAM, opened_at=104.1, ended_at=106.0, close_code=1000, sound_at=104.5, agent_at=105.0
     )
     third = replace(STREAM, opened_at=106.2, ended_at=112.0, sound_at=106.3, agent_at=106.3)
-    call = call_of(replace(REPORT, turns=(GREETING,), streams=(first, second, third)), 3, "talk", ZERO, 12.0)
+    call = call_of(
+        replace(REPORT, turns=(GREETING,), streams=(first, second, third)), 3, "talk", ZERO, 12.0
+    )
     assert call.breaks == (
         Break(3.0, meant=False, back_s=4.1, sound_ms=1500.0, agent_ms=2000.0),
         Break(6.0, meant=True, back_s=6.2, sound_ms=300.0, agent_ms=300.0),
@@ -119,7 +121,9 @@ def test_a_sound_after_two_losses_ends_both_silences() -> None:
     first = replace(STREAM, opened_at=101.25, ended_at=103.0, close_code=None)
     silent = replace(STREAM, opened_at=104.0, ended_at=105.0, close_code=None)
     third = replace(STREAM, opened_at=106.0, ended_at=112.0, sound_at=106.5)
-    call = call_of(replace(REPORT, turns=(GREETING,), streams=(first, silent, third)), 3, "talk", ZERO, 12.0)
+    call = call_of(
+        replace(REPORT, turns=(GREETING,), streams=(first, silent, third)), 3, "talk", ZERO, 12.0
+    )
     assert [(each.back_s, each.sound_ms, each.agent_ms) for each in call.breaks] == [
         (4.0, 3500.0, None),
         (6.0, 1500.0, None),

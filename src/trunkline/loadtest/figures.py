@@ -18,6 +18,9 @@ MISSED_S: Final = 5.0
 SOUNDLESS_S: Final = 4.0
 """A shorter call without a sound was only hung up too early."""
 
+ENDED_BY_US: Final = "dropped: ended by agent"
+"""A failure: the document ended the call before its caller meant to go."""
+
 LEFT_S_MIN: Final = 0.5
 """A last stream that ended less before its call ended with it."""
 
@@ -203,6 +206,11 @@ def _failure(report: CallReport, meant_to_go_at: float) -> str:
         return "the stream was refused" if refused else "the answer opened no stream"
     if report.ended_by != "caller" and report.ended_at < meant_to_go_at:
         return f"dropped: ended by {report.ended_by or 'nobody'}"
+    last = opened[-1]
+    if last.ended_at is not None and last.close_code is None and not report.dialled:
+        left_s = report.ended_at - last.ended_at
+        if left_s > SOUNDLESS_S:
+            return f"left in silence for {left_s:.0f} s"
     if report.status != "completed":
         return f"status {report.status}"
     if not report.bytes_played and report.ended_at - report.began_at >= SOUNDLESS_S:

@@ -10,13 +10,14 @@ from typing import Final
 
 import msgspec
 
-from trunkline.loadtest.figures import Break, Call, Turn
+from trunkline.loadtest.figures import ENDED_BY_US, Break, Call, Turn
 from trunkline.loadtest.percentiles import Percentiles, percentiles
 from trunkline.loadtest.timeline import Fault
 from trunkline.loadtest.totals import SOUND_MS_MAX
 
 HEADS: Final = (
-    "fault", "from s", "affected", "resumed", "lost", "streams", "handed over",
+    "fault", "from s", "affected", "resumed", "lost", "overflow", "hung up", "streams",
+    "handed over",
     "sound p50", "sound p99", "agent p50", "agent p99", "late answers",
 )  # fmt: skip
 """Of the table of struck faults: gaps in ms, as the caller hears them."""
@@ -36,6 +37,10 @@ class Struck(msgspec.Struct, frozen=True):
     """Calls that lost a stream and were spoken to again."""
     lost: int
     """Calls that failed."""
+    overflowed: int
+    """Calls that we ended before their callers meant to: with their number's overflow action."""
+    hung_up: int
+    """Calls whose callers meant to go, and went while no stream was there."""
     breaks: int
     """Streams that ended before their calls."""
     handed_over: int
@@ -61,12 +66,14 @@ def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
 
     breaks = {call.number: [each for each in call.breaks if within(each.at_s)] for call in calls}
     late = {call.number: list(_late(call, fault.at_s, end_s)) for call in calls}
-    lost = {call.number for call in calls if call.failed and within(_failed_at(call))}
-    affected = {call.number for call in calls if breaks[call.number] or late[call.number]} | lost
+    failed = {call.number for call in calls if call.failed and within(_failed_at(call))}
+    overflowed = failed & {call.number for call in calls if call.failed == ENDED_BY_US}
+    lost = failed - overflowed
+    affected = {call.number for call in calls if breaks[call.number] or late[call.number]} | failed
     resumed = {
         number
         for number, own in breaks.items()
-        if number not in lost and any(each.sound_ms is not None for each in own)
+        if number not in failed and any(each.sound_ms is not None for each in own)
     }
     every = [each for own in breaks.values() for each in own]
     turns = [turn for own in late.values() for turn in own]
@@ -78,6 +85,11 @@ def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
         affected=len(affected),
         resumed=len(resumed),
         lost=len(lost),
+        overflowed=len(overflowed),
+        hung_up=sum(
+            bool(own) and own[-1].back_s is None and number not in failed
+            for number, own in breaks.items()
+        ),
         breaks=len(every),
         handed_over=sum(each.meant for each in every),
         sound_ms=_of(each.sound_ms for each in every),
@@ -115,6 +127,8 @@ def cells(struck: Struck) -> tuple[str, ...]:
         f"{struck.affected} of {struck.live}",
         str(struck.resumed),
         str(struck.lost),
+        str(struck.overflowed),
+        str(struck.hung_up),
         str(struck.breaks),
         str(struck.handed_over),
         *_pair(struck.sound_ms),
