@@ -30,7 +30,7 @@ def main() -> int:
     if asked.calls > room:
         sys.exit(f"chaos: --calls {asked.calls} is more than the pods that stay may carry ({room})")
     # What a killed pod's sockets say at this end is in the report.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    logging.getLogger().addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,8 @@
 """Facts reach the journal in order and the call log once, whatever the stores do."""
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -335,6 +337,25 @@ async def test_what_a_dead_pod_had_not_written_is_written_by_the_pod_that_goes_o
         here.recorder.record(CALL, ENDED)
         assert_chained(CALL, await here.wait_for(CALL, 3))
     assert here.recorder.calls == 0
+
+
+async def test_a_call_that_was_handed_over_whole_is_no_error() -> None:
+    """A rollout logs none; what the journal did not take before is one, and is kept aside."""
+    async with recording() as here:
+        for call in (CALL, OTHER_CALL):
+            await here.begin(call)
+            here.recorder.record(call, RECEIVED)
+        assert await here.recorder.settle(CALL, 5)
+        assert await here.recorder.settle(OTHER_CALL, 5)
+        told = io.StringIO()
+        logs.configure(told)
+        here.recorder.let_go(CALL)
+        here.recorder.record(OTHER_CALL, OPENED)
+        here.recorder.let_go(OTHER_CALL)
+        logs.reset()
+        fenced = [json.loads(line) for line in told.getvalue().splitlines()]
+        assert [(line["event"], line["call"]) for line in fenced] == [("call_fenced", OTHER_CALL)]
+    assert here.book.strays == 1
 
 
 async def test_what_every_store_lost_ends_the_record_of_that_call_alone() -> None:

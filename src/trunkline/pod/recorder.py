@@ -141,7 +141,7 @@ class Recorder:
         """Another pod writes this call's record now: what the journal did not take goes aside."""
         one = self._records.pop(call, None)
         if one is not None and not one.fenced:
-            self._fence(one)
+            self._fence(one, handed_over=True)
             self._mends.pop(call, None)
 
     def begin_unopened(self, call: CallSid) -> bool:
@@ -322,11 +322,12 @@ class Recorder:
             self._fence(one)
         return True
 
-    def _fence(self, one: CallRecord) -> None:
+    def _fence(self, one: CallRecord, *, handed_over: bool = False) -> None:
         """Somebody else writes this call's record, or nobody can: what is left goes aside."""
         self._unopened.discard(one.call)
         refused = one.fence()
-        self._log.error(LogName.CALL_FENCED, call=one.call, count=len(refused))
+        if refused or not handed_over:
+            self._log.error(LogName.CALL_FENCED, call=one.call, count=len(refused))
         self._flush.put_aside(one.call, refused, Why.FENCED)
         if one.ended:
             self._records.pop(one.call, None)
