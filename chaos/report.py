@@ -104,6 +104,11 @@ def _promises(found: Found, struck: tuple[Struck, ...], wish: Wish) -> Iterator[
     if away:
         told += f"; {away} had no model: the script, then their overflow action"
     yield Promise("no call lost", "none", told, failed == 0)
+    untold = sum(one.untold for one in struck)
+    known = untold + sum(one.told for one in struck)
+    if known:
+        told = f"{known - untold} of {known} new sessions"
+        yield Promise("the model knows what was heard", "all", told, untold == 0)
     delay_ms = RESCUE_MS if wish.rest else AFTER_LOSS_S * 1000
     for one in struck:
         if one.fault == f"fleet.{Name.KILL}":

@@ -106,6 +106,8 @@ class Call(msgspec.Struct, frozen=True):
     to_model: Way | None = None
     to_caller: Way | None = None
     breaks: tuple[Break, ...] = ()
+    told_as_heard: bool | None = None
+    """Whether the model of its second session was told what the caller had heard."""
 
     @property
     def missed_turns(self) -> int:

@@ -19,12 +19,13 @@ from trunkline.loadtest.marked import PARTS, Collector, false_turns, sessions_of
 from trunkline.loadtest.percentiles import Slices
 from trunkline.loadtest.plan import Arrivals, Load
 from trunkline.loadtest.podmetrics import Watch
+from trunkline.loadtest.retold import told_as_heard
 from trunkline.loadtest.timeline import Fault
 from trunkline.sim.carrier.account import new_sid
 from trunkline.sim.carrier.events import PersonHungUp
 from trunkline.sim.carrier.forms import CallPlan
+from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.serve_carrier_line import Line
-from trunkline.sim.tally import Marks
 from trunkline.sim.turns import Kind
 
 BEAT_S: Final = 0.02
@@ -171,7 +172,7 @@ class Placing:
             carrier.reports.clear()  # They hold what was heard.
             meant_s = hang_up_s if not self.cut_short else min(hang_up_s, self.now)
             call = call_of(report, number, name, self.zero, meant_s)
-            self._count(self._marked(call, report.marks))
+            self._count(self._marked(call, report))
         except asyncio.CancelledError:
             if not line.ended.cancelled():
                 raise
@@ -184,8 +185,9 @@ class Placing:
             self.tally.live = self._arrivals.live
             self._changed.set()
 
-    def _marked(self, call: Call, own: Marks | None) -> Call:
+    def _marked(self, call: Call, report: CallReport) -> Call:
         """The call with what the marks in its audio tell."""
+        own = report.marks
         if own is None:
             return call
         sessions = sessions_of(own.call, self._ends.sessions)
@@ -196,6 +198,7 @@ class Placing:
             to_model=marks.way_of(now, marks.to_model, model_ends),
             to_caller=marks.way_of(now, marks.to_caller, [own.came]),
             false_turns=false_turns(call.spoken_turns, sessions) if sessions else None,
+            told_as_heard=told_as_heard(report, sessions),
         )
 
     async def _collect(self) -> None:

@@ -19,6 +19,7 @@ HEADS: Final = (
     "fault", "from s", "affected", "resumed", "lost", "overflow", "hung up", "streams",
     "handed over",
     "sound p50", "sound p99", "agent p50", "agent p99", "late answers",
+    "history right",
 )  # fmt: skip
 """Of the table of struck faults: gaps in ms, as the caller hears them."""
 
@@ -51,6 +52,10 @@ class Struck(msgspec.Struct, frozen=True):
     """Answers that took longer than `SOUND_MS_MAX`."""
     missed: int
     """Turns without any answer."""
+    told: int
+    """Calls whose next session was told what the caller had heard."""
+    untold: int
+    """Calls whose next session was told something else."""
 
 
 def struck_of(calls: Sequence[Call], faults: Sequence[Fault]) -> tuple[Struck, ...]:
@@ -96,6 +101,8 @@ def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
         agent_ms=_of(each.agent_ms for each in every),
         answer_ms=_of(turn.answer_ms for turn in turns),
         missed=sum(turn.missed for turn in turns),
+        told=sum(bool(breaks[call.number]) and call.told_as_heard is True for call in calls),
+        untold=sum(bool(breaks[call.number]) and call.told_as_heard is False for call in calls),
     )
 
 
@@ -134,6 +141,7 @@ def cells(struck: Struck) -> tuple[str, ...]:
         *_pair(struck.sound_ms),
         *_pair(struck.agent_ms),
         f"{answers}, {struck.missed} missed" if struck.missed else answers,
+        f"{struck.told} of {known}" if (known := struck.told + struck.untold) else "-",
     )
 
 

@@ -27,8 +27,10 @@ from trunkline.wire.realtime.items import (
     FunctionCall,
     FunctionCallOutput,
     InputAudio,
+    InputText,
     Item,
     Message,
+    OutputText,
 )
 from trunkline.wire.realtime.responses import DurationUsage, ErrorDetail, TranscriptionError
 from trunkline.wire.realtime.session import Pcmu, ServerVad, Session, effective
@@ -288,6 +290,9 @@ class Dialogue:
         entry = self._entry_of(item)
         if isinstance(item, FunctionCallOutput):
             self._record.outputs.append((item.call_id, item.output))
+        elif isinstance(item, Message):
+            words = [part.text for part in item.content if isinstance(part, InputText | OutputText)]
+            self._record.given.append((item.role, " ".join(words)))
         if event.previous_item_id is not UNSET:
             self.responses.forget_cache()
         behind = self.conversation.add(entry, event.previous_item_id)

@@ -63,6 +63,8 @@ class SessionRecord:
     """Tools called: name and arguments."""
     outputs: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=TURNS_MAX))
     """What tools answered: call id and output."""
+    given: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=TURNS_MAX))
+    """Messages that the client put into the conversation: whose they are, and their words."""
     ledger: Ledger = field(default_factory=Ledger)
     """When each append came and each delta left, at the socket; with marks, none of them."""
     marks: Marks | None = None
