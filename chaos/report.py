@@ -31,7 +31,7 @@ from trunkline.loadtest.verdict import Outcome, Promise, Verdict
 
 __all__ = ["is_good", "page", "report_of", "text", "to_json"]
 
-WIDTH: Final = 150
+WIDTH: Final = 190
 """Of the tables, where they are written into a file."""
 
 SOUND_MS_MAX: Final = 2_000.0
@@ -45,6 +45,19 @@ HANDED_MS_MAX: Final = 1_500.0
 
 RESCUE_MS: Final = 2_000.0
 """So long the pods wait for the next verb before they ask the carrier: its delay, with `--rest`."""
+
+
+EXCUSES: Final = {
+    Name.INGRESS: "{} while Traefik was away",
+    Name.VALKEY: "{} overflowed, for they could not be recorded",
+    Name.MODEL: "{} had no model: the script, then their overflow action",
+}
+"""Calls that are not carried by design; how many is said."""
+
+
+def lost(struck: Struck, name: Name) -> int:
+    """Of a fault with an excuse, the calls that it holds for."""
+    return struck.lost + struck.overflowed if name is Name.INGRESS else struck.overflowed
 
 
 def report_of(found: Found, wish: Wish) -> Report:
@@ -98,11 +111,15 @@ def report_of(found: Found, wish: Wish) -> Report:
 
 def _promises(found: Found, struck: tuple[Struck, ...], wish: Wish) -> Iterator[Promise]:
     """What issue and design promise of each fault that struck."""
-    away = sum(one.overflowed for one in struck if one.fault == f"fleet.{Name.MODEL}")
-    failed = sum(bool(call.failed) for call in found.calls) - away
-    told = f"{failed} of {len(found.calls)} calls lost"
-    if away:
-        told += f"; {away} had no model: the script, then their overflow action"
+    by = {one.fault: one for one in struck}
+    excused = {
+        f"fleet.{name}": words.format(lost(by[f"fleet.{name}"], name))
+        for name, words in EXCUSES.items()
+        if f"fleet.{name}" in by and lost(by[f"fleet.{name}"], name)
+    }
+    failed = sum(bool(call.failed) for call in found.calls)
+    failed -= sum(lost(by[f"fleet.{name}"], name) for name in EXCUSES if f"fleet.{name}" in by)
+    told = "; ".join([f"{failed} of {len(found.calls)} calls lost", *excused.values()])
     yield Promise("no call lost", "none", told, failed == 0)
     untold = sum(one.untold for one in struck)
     known = untold + sum(one.told for one in struck)

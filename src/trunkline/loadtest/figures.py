@@ -21,6 +21,9 @@ SOUNDLESS_S: Final = 4.0
 ENDED_BY_US: Final = "dropped: ended by agent"
 """A failure: the document ended the call before its caller meant to go."""
 
+NO_STREAM: Final = "the answer opened no stream"
+"""A failure: the first document had no stream in it."""
+
 LEFT_S_MIN: Final = 0.5
 """A last stream that ended less before its call ended with it."""
 
@@ -205,7 +208,7 @@ def _failure(report: CallReport, meant_to_go_at: float) -> str:
         return f"the webhook failed: {warned[0]}" if warned else "the webhook was not answered"
     if not opened:
         refused = [event for event in report.events if event.said is Said.STREAM_REFUSED]
-        return "the stream was refused" if refused else "the answer opened no stream"
+        return "the stream was refused" if refused else NO_STREAM
     if report.ended_by != "caller" and report.ended_at < meant_to_go_at:
         return f"dropped: ended by {report.ended_by or 'nobody'}"
     last = opened[-1]

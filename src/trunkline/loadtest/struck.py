@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from trunkline.loadtest.figures import ENDED_BY_US, Break, Call, Turn
+from trunkline.loadtest.figures import ENDED_BY_US, NO_STREAM, Break, Call, Turn
 from trunkline.loadtest.percentiles import Percentiles, percentiles
 from trunkline.loadtest.timeline import Fault
 from trunkline.loadtest.totals import SOUND_MS_MAX
@@ -19,7 +19,7 @@ HEADS: Final = (
     "fault", "from s", "affected", "resumed", "lost", "overflow", "hung up", "streams",
     "handed over",
     "sound p50", "sound p99", "agent p50", "agent p99", "late answers",
-    "history right",
+    "set-up, worst", "history right",
 )  # fmt: skip
 """Of the table of struck faults: gaps in ms, as the caller hears them."""
 
@@ -52,6 +52,8 @@ class Struck(msgspec.Struct, frozen=True):
     """Answers that took longer than `SOUND_MS_MAX`."""
     missed: int
     """Turns without any answer."""
+    webhook_ms: float | None
+    """The longest that a call which began meanwhile waited for its webhook's answer."""
     told: int
     """Calls whose next session was told what the caller had heard."""
     untold: int
@@ -72,7 +74,7 @@ def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
     breaks = {call.number: [each for each in call.breaks if within(each.at_s)] for call in calls}
     late = {call.number: list(_late(call, fault.at_s, end_s)) for call in calls}
     failed = {call.number for call in calls if call.failed and within(_failed_at(call))}
-    overflowed = failed & {call.number for call in calls if call.failed == ENDED_BY_US}
+    overflowed = failed & {call.number for call in calls if call.failed in {ENDED_BY_US, NO_STREAM}}
     lost = failed - overflowed
     affected = {call.number for call in calls if breaks[call.number] or late[call.number]} | failed
     resumed = {
@@ -101,6 +103,10 @@ def _struck(calls: Sequence[Call], fault: Fault, end_s: float) -> Struck:
         agent_ms=_of(each.agent_ms for each in every),
         answer_ms=_of(turn.answer_ms for turn in turns),
         missed=sum(turn.missed for turn in turns),
+        webhook_ms=max(
+            (call.webhook_ms for call in calls if call.webhook_ms and within(call.began_s)),
+            default=None,
+        ),
         told=sum(bool(breaks[call.number]) and call.told_as_heard is True for call in calls),
         untold=sum(bool(breaks[call.number]) and call.told_as_heard is False for call in calls),
     )
@@ -141,6 +147,7 @@ def cells(struck: Struck) -> tuple[str, ...]:
         *_pair(struck.sound_ms),
         *_pair(struck.agent_ms),
         f"{answers}, {struck.missed} missed" if struck.missed else answers,
+        "-" if struck.webhook_ms is None else f"{struck.webhook_ms:,.0f}",
         f"{struck.told} of {known}" if (known := struck.told + struck.untold) else "-",
     )
 
