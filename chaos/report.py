@@ -27,7 +27,7 @@ from trunkline.loadtest.report import (
 )
 from trunkline.loadtest.struck import Struck, struck_of
 from trunkline.loadtest.totals import totals_of
-from trunkline.loadtest.verdict import Outcome, Promise, Verdict
+from trunkline.loadtest.verdict import OWN_LATE_MS_HARD, Outcome, Promise, Verdict
 
 __all__ = ["is_good", "page", "report_of", "text", "to_json"]
 
@@ -70,11 +70,19 @@ def report_of(found: Found, wish: Wish) -> Report:
     struck = struck_of(found.calls, found.faults)
     promises = tuple(_promises(found, struck, wish))
     broken = [f"{each.name}: {each.found}" for each in promises if each.kept is False]
-    verdict = Verdict(
-        Outcome.BROKEN if broken else Outcome.KEPT,
-        f"broken: {'; '.join(broken)}" if broken else "all promises kept",
-        False,
+    own = totals.own_late_ms
+    late = own is not None and own.p99 > OWN_LATE_MS_HARD
+    lateness = (
+        "" if own is None else f"; this load generator was itself late by p99 {own.p99:.0f} ms"
     )
+    timed = all(each.limit.startswith("p99") for each in promises if each.kept is False)
+    outcome = Outcome.BROKEN if broken else Outcome.KEPT
+    if broken and late and timed:
+        outcome = Outcome.UNPROVEN
+    words = {Outcome.KEPT: "all promises kept", Outcome.BROKEN: "broken: "}.get(
+        outcome, "not proven: "
+    )
+    verdict = Verdict(outcome, f"{words}{'; '.join(broken)}{lateness}", late)
     verb = "over REST only" if wish.rest else f"{AFTER_LOSS_S:g} s after a loss"
     far = f"{wish.pods} pods of at most {wish.cap} calls, {os.cpu_count()} cores; next verb {verb}"
     return Report(

@@ -1,5 +1,6 @@
 """Pods, their ingress and stores, between a simulated carrier and a simulated model."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ import psutil
 
 from trunkline.demo import child
 from trunkline.demo.child import Child
+from trunkline.errors import TrunklineError
 from trunkline.loadtest.ends import Ends, Wanted, own_environ
 from trunkline.sim.carrier.account import AUTH_TOKEN
 from trunkline.sim.carrier.faults import AfterLoss, Faults
@@ -93,16 +95,29 @@ class Stage:
                 return answer.ok
         return False
 
-    def pod(self, name: str) -> psutil.Process | None:
-        """A pod's present process."""
+    async def pod(self, name: str) -> psutil.Process:
+        """A pod's present process. In a thread: calls are paced here meanwhile.
+
+        Raises:
+            TrunklineError: it has none.
+        """
+        process = await asyncio.to_thread(self._pod, name)
+        if process is None:
+            raise TrunklineError(f"{name} is not there")
+        return process
+
+    async def called(self, *names: str) -> list[psutil.Process]:
+        """The processes of a program. In a thread, as above."""
+        return await asyncio.to_thread(self._called, names)
+
+    def _pod(self, name: str) -> psutil.Process | None:
         for each in self._family():
             with suppress(psutil.Error):
                 if each.environ().get("TRUNKLINE_POD_NAME") == name:
                     return each
         return None
 
-    def called(self, *names: str) -> list[psutil.Process]:
-        """The processes of a program."""
+    def _called(self, names: Sequence[str]) -> list[psutil.Process]:
         found = []
         for each in self._family():
             with suppress(psutil.Error):

@@ -19,7 +19,7 @@ BACK_S_MAX: Final = 90.0
 """So long a pod may take to be gone and to take calls again."""
 
 COMMAND_S_MAX: Final = 60.0
-POLL_S: Final = 0.1
+POLL_S: Final = 0.2
 PART: Final = 3
 """Of the model's open sessions each third is broken."""
 
@@ -33,11 +33,12 @@ async def strike(slot: Slot, stage: Stage, say: Say) -> None:
 
 async def _kill(_: Slot, stage: Stage, say: Say) -> None:
     name = await stage.busiest()
-    process = _there(stage.pod(name), name)
+    process = await stage.pod(name)
     calls = await stage.calls_of(name)
     process.kill()
     say(f"{name} killed with {calls} calls")
-    await _back(stage, name, process.pid)
+    await _gone(process)
+    await _back(stage, name)
     say(f"{name} takes calls again")
 
 
@@ -51,7 +52,7 @@ async def _roll(_: Slot, stage: Stage, say: Say) -> None:
 
 
 async def _drain_one(stage: Stage, name: str, say: Say) -> None:
-    process = _there(stage.pod(name), name)
+    process = await stage.pod(name)
     calls, began = await stage.calls_of(name), time.monotonic()
     code, told = await command(stage, "pods", "drain", name)
     if code:
@@ -59,22 +60,22 @@ async def _drain_one(stage: Stage, name: str, say: Say) -> None:
     say(f"{name} drains with {calls} calls")
     await _gone(process)
     say(f"{name} was empty after {time.monotonic() - began:.1f} s")
-    await _back(stage, name, process.pid)
+    await _back(stage, name)
     say(f"{name} takes calls again after {time.monotonic() - began:.1f} s")
 
 
 async def _ingress(_: Slot, stage: Stage, say: Say) -> None:
-    for each in stage.called("traefik"):
+    for each in await stage.called("traefik"):
         each.kill()
     say("Traefik killed")
 
 
 async def _valkey(slot: Slot, stage: Stage, say: Say) -> None:
-    await _stand_still(slot, stage.called("valkey-server"), "Valkey", say)
+    await _stand_still(slot, await stage.called("valkey-server"), "Valkey", say)
 
 
 async def _postgres(slot: Slot, stage: Stage, say: Say) -> None:
-    await _stand_still(slot, stage.called("postgres"), "PostgreSQL", say)
+    await _stand_still(slot, await stage.called("postgres"), "PostgreSQL", say)
 
 
 async def _stand_still(slot: Slot, processes: list[psutil.Process], what: str, say: Say) -> None:
@@ -130,32 +131,17 @@ async def command(stage: Stage, *words: str) -> tuple[int, str]:
     return process.returncode, (out if out.strip() else err).decode()
 
 
-def _there(process: psutil.Process | None, name: str) -> psutil.Process:
-    if process is None:
-        raise TrunklineError(f"{name} is not there")
-    return process
-
-
 async def _gone(process: psutil.Process) -> None:
-    await _until(lambda: not process.is_running(), "a pod that drains is still there")
-
-
-async def _back(stage: Stage, name: str, old: int) -> None:
-    def is_new() -> bool:
-        process = stage.pod(name)
-        return process is not None and process.pid != old
-
-    await _until(is_new, f"{name} was not started again")
     late = time.monotonic() + BACK_S_MAX
-    while not await stage.is_ready(name):
+    while process.is_running():
         if time.monotonic() > late:
-            raise TrunklineError(f"{name} takes no calls {BACK_S_MAX:.0f} s after its start")
+            raise TrunklineError(f"a pod is still there after {BACK_S_MAX:.0f} s")
         await asyncio.sleep(POLL_S)
 
 
-async def _until(happens: Callable[[], bool], else_: str) -> None:
+async def _back(stage: Stage, name: str) -> None:
     late = time.monotonic() + BACK_S_MAX
-    while not happens():
+    while not await stage.is_ready(name):
         if time.monotonic() > late:
-            raise TrunklineError(f"{else_} after {BACK_S_MAX:.0f} s")
+            raise TrunklineError(f"{name} takes no calls {BACK_S_MAX:.0f} s after its end")
         await asyncio.sleep(POLL_S)

@@ -8,8 +8,9 @@ from trunkline.sim.carrier.report import CallReport
 from trunkline.sim.realtime.record import SessionRecord
 from trunkline.sim.speech import words_of
 
-WORDS_OFF_MAX: Final = 3
-"""Of a reply that was cut off, so many words more or fewer are told: marks come twice a second."""
+WORDS_OFF_MAX: Final = 6
+"""Of a reply that was cut off, so many words more or fewer may be told: how far it was heard is
+written down once a second, and what that second held is known to the caller alone."""
 
 _WORD: Final = re.compile(r"[a-z0-9']+")
 
