@@ -1,7 +1,7 @@
 import json
 from typing import Final
 
-from trunkline.adapters.embedded.routes import Backend, routes, version_path
+from trunkline.adapters.embedded.routes import OFFERS_MAX, Backend, routes, version_path
 from trunkline.core.ids import PodName
 
 PODS: Final = [
@@ -72,3 +72,9 @@ def test_a_stream_has_no_limit_of_time() -> None:
     waits = told("serversTransports", "pods", "forwardingTimeouts")
     assert isinstance(waits, dict)
     assert waits.keys() == {"idleConnTimeout", "dialTimeout", "responseHeaderTimeout"}
+
+
+def test_a_webhook_is_offered_until_bad_luck_is_ruled_out() -> None:
+    """Among many at once each offer goes to any pod: of two, one dead, a half hit that one."""
+    assert told("middlewares", "again", "retry", "attempts") == OFFERS_MAX
+    assert 0.5**OFFERS_MAX < 1 / 1_000

@@ -30,9 +30,11 @@ to another (`OFFERS_MAX`)."""
 HEALTH_MS_MAX: Final = 2_000
 """So long a pod may take to answer that; a busy one is slow and takes calls all the same."""
 
-OFFERS_MAX: Final = 4
-"""A webhook is offered to so many pods, one after another, before it is refused (502). One that a
-pod took and did not answer is offered again too: a pod that knows a webhook's call, or finds
+OFFERS_MAX: Final = 12
+"""A webhook is offered so many times before it is refused (502): about until a dead pod is known to
+be one. Others' webhooks take their turns between two offers of one, so that each may hit the dead
+pod again: of 50 that came at once to two pods, one of them just killed, 3 did so four times. One that
+a pod took and did not answer is offered again too: a pod that knows a webhook's call, or finds
 another pod's record of it, goes on from there."""
 
 OFFER_MS: Final = 20
