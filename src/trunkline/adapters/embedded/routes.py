@@ -33,7 +33,7 @@ HEALTH_MS_MAX: Final = 2_000
 OFFERS_MAX: Final = 12
 """A webhook is offered so many times before it is refused (502): about until a dead pod is known to
 be one. Others' webhooks take their turns between two offers of one, so that each may hit the dead
-pod again: of 50 that came at once to two pods, one of them just killed, 3 did so four times. One that
+pod again: of 50 that came at once to two pods, one just killed, 3 did so four times. One that
 a pod took and did not answer is offered again too: a pod that knows a webhook's call, or finds
 another pod's record of it, goes on from there."""
 
