@@ -10,8 +10,10 @@ from trunkline.core import tickets
 from trunkline.core.ids import StreamSid
 from trunkline.core.tickets import Ticket
 from trunkline.pod.calls import Calls, Identity, LiveCall
-from trunkline.pod.media import MediaSocket, Receiver, Refusal
+from trunkline.pod.media import Refusal
 from trunkline.pod.passes import media_path, media_url
+from trunkline.pod.runner import CallRunner
+from trunkline.pod.surroundings import StreamSocket
 from trunkline.wire import twilio, webhooks
 
 _SID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -55,7 +57,7 @@ class Gate:
             return True
         return Refusal.SIGNATURE
 
-    def admit(self, start: twilio.Start, socket: MediaSocket) -> Receiver | Refusal:
+    def admit(self, start: twilio.Start, socket: StreamSocket) -> CallRunner | Refusal:
         """The call that a stream's ticket names, if the ticket is good here and now."""
         live = self._called(start)
         if isinstance(live, Refusal):

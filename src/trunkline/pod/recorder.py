@@ -68,7 +68,9 @@ class Recorder:
         wall_ms: Callable[[], int],
         unwritten_max: int = UNWRITTEN_ENTRIES_MAX,
         ask_s: float = ASK_S,
+        salt: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        """`salt` gives so many bytes that nobody can guess."""
         self._journal = journal
         self._book = book
         self._pod = pod
@@ -76,6 +78,7 @@ class Recorder:
         self._log = log
         self._wall_ms = wall_ms
         self._ask_s = ask_s
+        self._salt = salt
         self._records: dict[CallSid, CallRecord] = {}
         self._flush = Flush(
             journal, book, self._records, log=log, metrics=metrics, unwritten_max=unwritten_max
@@ -174,7 +177,7 @@ class Recorder:
             fact,
             at_ms=self._wall_ms(),
             epoch=one.epoch,
-            salt=os.urandom(record.SALT_BYTES),
+            salt=self._salt(record.SALT_BYTES),
         )
         one.linked = record.after(entry)
         one.unacked.append(entry)

@@ -86,7 +86,12 @@ class CallRunner:
         }
         self._around = around
         self._model = ModelSeat(
-            doors, around.metrics, self.feed, first=first_model, on_seated=on_seated
+            doors,
+            around.metrics,
+            self.feed,
+            first=first_model,
+            on_seated=on_seated,
+            jitter=around.jitter,
         )
         self._on_fact = on_fact
         self._loop = asyncio.get_running_loop()

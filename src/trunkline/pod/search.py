@@ -1,18 +1,15 @@
 """A call's search for a session in act: the ladder decides, the doors to its models give."""
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 from trunkline.core.ladder import Exhausted, Ladder, Step, Try
 from trunkline.errors import ModelError
 from trunkline.pod.door import Acquired
-from trunkline.pod.surroundings import SessionDoor
-
-JITTER: Final = random.SystemRandom().random
+from trunkline.pod.surroundings import JITTER, SessionDoor
 
 
 @dataclass(frozen=True, slots=True)

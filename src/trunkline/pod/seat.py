@@ -7,7 +7,7 @@ from trunkline.call.actions import MeterLimit, MeterUse, OpenModel
 from trunkline.call.events import Event, ModelAway, ModelLost, ModelOpened
 from trunkline.errors import ModelProtocolError
 from trunkline.pod.search import Found, Search
-from trunkline.pod.surroundings import SessionDoor
+from trunkline.pod.surroundings import JITTER, SessionDoor
 from trunkline.ports import ModelSession
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire.realtime import client, server
@@ -30,6 +30,7 @@ class ModelSeat:
         *,
         first: int = 0,
         on_seated: Callable[[int], None] = lambda _: None,
+        jitter: Callable[[], float] = JITTER,
     ) -> None:
         self._doors = doors
         self._metrics = metrics
@@ -37,6 +38,7 @@ class ModelSeat:
         self._to_caller_timed = metrics.timed_to_caller
         self._feed = feed
         self._on_seated = on_seated
+        self._jitter = jitter
         self._session: ModelSession | None = None
         self.name = ""
         """The present session's model; the last one's while there is none."""
@@ -69,6 +71,7 @@ class ModelSeat:
             self._doors,
             first=self._place + order.skip,
             on_exhausted=lambda reason: self._feed(ModelAway(reason)),
+            jitter=self._jitter,
         )
         found = await search.run(order.pause_s)
         self._let_go_of_next()

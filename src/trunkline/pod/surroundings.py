@@ -1,7 +1,9 @@
 """What a call's runner asks of its pod."""
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from trunkline.pod.costs import Costs
 from trunkline.pod.door import Acquired
@@ -11,6 +13,8 @@ from trunkline.ports import ModelSession
 from trunkline.telemetry.logs import Log
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import twilio
+
+JITTER: Final = random.SystemRandom().random
 
 
 class StreamSocket(Protocol):
@@ -73,3 +77,5 @@ class Surroundings:
     log: Log
     metrics: Metrics
     costs: Costs
+    jitter: Callable[[], float] = JITTER
+    """From 0 to 1: spreads what would else be tried again at the same moment."""

@@ -180,6 +180,11 @@ class MemoryJournal:
         holder = Holder(found.epoch, found.pod, found.incarnation)
         return HeldCall(call, holder, found.state, logged=found.logged)
 
+    def lose_all(self) -> None:
+        """Forget everything, the fleet too: a store that was restarted without its files."""
+        self._calls.clear()
+        self.fleet = FleetSlots()
+
     def lose(self, call: CallSid) -> None:
         """Forget a call, as a store does that was restarted without its files."""
         self._calls.pop(call, None)
