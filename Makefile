@@ -54,6 +54,10 @@ test-stores: setup ## The stores with TLS, Sentinel and PgBouncer; none of it is
 figures: setup ## Measure what the pages claim of outages and long runs; minutes, on a quiet machine.
 	$(BIN)/pytest -m figure -s tests/figures
 
+.PHONY: world
+world: setup ## 500 seeded worlds of 30 virtual minutes: some hours of CPU. WORLDS="--seed 7 --worlds 1" for others.
+	$(BIN)/trunkline sim world --worlds 500 --minutes 30 --pods 4 --calls 180 $(WORLDS)
+
 .PHONY: bench
 bench: setup ## Measure what a call costs, beside a bare relay in the same run; wants two idle cores.
 	$(BIN)/python -m bench $(BENCH)

@@ -51,9 +51,10 @@ def test_a_session_that_two_calls_had_is_found() -> None:
     async def looks() -> None:
         async with asyncio.TaskGroup() as tasks:
             world = await empty(tasks)
-            world.model.updates["w1"] = ["You serve call CA1.", "You serve call CA1."]
+            for _ in range(2):
+                world.model.updated("w1", b"You serve call CA1.")
             assert list(world.promises.look(0.0)) == []
-            world.model.updates["w1"].append("You serve call CA2.")
+            world.model.updated("w1", b"You serve call CA2.")
             assert [each.promise for each in world.promises.look(0.0)] == [5]
 
     played(looks())

@@ -63,3 +63,10 @@ def test_a_broken_promise_is_told_with_the_way_to_see_it_again() -> None:
 def test_a_world_without_calls_comes_to_rest(pods: int) -> None:
     """Pods beat, and nothing is left."""
     assert run(Plan(1, minutes=0.1, pods=pods, calls=0, weather=False)).broken == []
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_a_seed_keeps_every_promise(seed: int) -> None:
+    """Five minutes, three pods, thirty calls, and all kinds of weather."""
+    story = run(Plan(seed))
+    assert story.broken == [], told(story)

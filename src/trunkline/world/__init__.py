@@ -9,6 +9,8 @@
     scene      the line that is called, its agent and its callers
     pods       one life of a pod: its real machines
     weather    what goes wrong, from the seed
+    weather    what goes wrong, and when, from the seed
+    storm      the weather in act
     promises   what must hold, looked at after each step
     run        one world from its first second to its rest
 

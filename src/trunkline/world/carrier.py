@@ -1,6 +1,7 @@
 """The carrier of the world: its machine's calls, the ingress before the pods, its API."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,8 @@ class WorldCall:
         self.legs: dict[int, Leg] = {}
         self.is_finished = False
         self.excused: list[Span] = []
+        self.went_dark = False
+        """A stream of it died unnoticed: its pod may have to find out by its silence."""
         self.carried = False
         """Whether a pod ever accepted a stream of it."""
         self._dropped: set[int] = set()
@@ -168,6 +171,7 @@ class WorldCall:
         """The stream's connection is dead, and neither end knows; the carrier finds out then."""
         leg = self.legs[number]
         leg.to_pod.cut = leg.to_carrier.cut = True
+        self.went_dark = True
         now = self._loop.time()
         self.excuse(now - 3.0, now + notices_s + 0.5)
         self._loop.call_later(notices_s, self._lost, number, context=OUTSIDE)
@@ -315,6 +319,8 @@ class WorldCarrier:
             CarrierCall(plan, account, person, random.Random(self.rng.getrandbits(64))),  # noqa: S311
         )
         self.calls[call.sid] = call
+        if faults.parameters or faults.replay_after_s:
+            call.excuse(0.0, math.inf)  # Its ticket is a stranger's, or a stranger has its ticket.
         asyncio.get_running_loop().call_soon(call.place, context=OUTSIDE)
         return call
 

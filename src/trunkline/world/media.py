@@ -31,7 +31,7 @@ class PodStream:
     def __init__(
         self, gate: Admission, on_refused: Callable[[Refusal], None], on_spoken: Callable[[], None]
     ) -> None:
-        """`on_spoken` is told of audio that is sent to a stream that was given no call."""
+        """`on_spoken` is told of anything that is sent to a stream that was refused."""
         self._gate = gate
         self._on_refused = on_refused
         self._on_spoken = on_spoken
@@ -40,6 +40,7 @@ class PodStream:
         self._loop = asyncio.get_running_loop()
         self._heard = True
         self._closed_by_us = False
+        self._refused = False
         self._gone = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,10 +56,10 @@ class PodStream:
 
     def send(self, message: twilio.ToCarrier) -> None:
         """As the protocol says."""
+        if self._refused:
+            self._on_spoken()
         if self._closed_by_us or self._gone.is_set() or self._out is None:
             return
-        if self._runner is None:
-            self._on_spoken()
         self._out.send(twilio.encode(message))
 
     def close(self) -> None:
@@ -92,6 +93,7 @@ class PodStream:
     def _begin(self, start: twilio.Start) -> None:
         admitted = self._gate.admit(start, self)
         if isinstance(admitted, Refusal):
+            self._refused = True
             self._on_refused(admitted)
             self.close()
             return

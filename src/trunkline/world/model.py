@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -29,6 +30,8 @@ CREATED_S_MAX: Final = 5.0
 SILENCE_S_MAX: Final = 10.0
 """A ping of ours that nobody answers shows a dead connection within this time."""
 
+_CALL: Final = re.compile(rb"You serve call (\w+)")
+
 _LOST: Final = b""
 """In a pipe: the connection is gone."""
 
@@ -46,8 +49,10 @@ class WorldModel:
         self.brain = DemoBrain(speech)
         self.open: dict[str, ModelEnd] = {}
         self.made = 0
-        self.updates: dict[str, list[str]] = {}
-        """By session: the instructions that it was given."""
+        self._served: dict[str, str] = {}
+        """By session: the call that its instructions name."""
+        self.shared: list[str] = []
+        """Sessions that served more than one call."""
 
     async def connect(self) -> "WorldSession":
         """A session, from the place that calls."""
@@ -81,6 +86,12 @@ class WorldModel:
         if session.lost is not None:
             raise ModelError(session.lost)
         return session
+
+    def updated(self, session: str, text: bytes) -> None:
+        """A session is told whose call it serves."""
+        for call in _CALL.findall(text):
+            if self._served.setdefault(session, call.decode()) != call.decode():
+                self.shared.append(session)
 
     def drop(self, count: int) -> None:
         """Some connections break, the oldest first."""
@@ -119,8 +130,8 @@ class ModelEnd:
             self.machine.lost(now, 1000, "the client closed")
             self._gone()
             return
-        if text.startswith(b'{"type":"session.update"') or b'"session.update"' in text[:80]:
-            self._model.updates.setdefault(self.machine.record.name, []).append(text.decode())
+        if b'"session.update"' in text[:80]:
+            self._model.updated(self.machine.record.name, text)
         self.perform(self.machine.receive(text, now))
 
     def _tick(self) -> None:

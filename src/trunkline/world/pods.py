@@ -97,6 +97,7 @@ class WorldPod:
         self._loop = asyncio.get_running_loop()
         self._skew_ms = around.rng.randint(-30_000, 30_000)
         self._stopping = asyncio.Event()
+        self.fleet = WorldFleet(around.stores)
         self.reception: Reception
         self.recorder: Recorder
         self.calls: Calls
@@ -210,7 +211,7 @@ class WorldPod:
             tasks=passing,
             on_released=self._released,
         )
-        fleet, journal = WorldFleet(around.stores), WorldJournal(around.stores)
+        fleet, journal = self.fleet, WorldJournal(around.stores)
         self.reception = Reception(
             Ground(
                 me=self.me,

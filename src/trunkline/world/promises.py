@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
+from trunkline.call.plan import Limits
 from trunkline.core import verify
-from trunkline.core.fleet_states import LEASE_MS
+from trunkline.core.fleet_states import LEASE_MS, Hold
+from trunkline.pod.media import SILENCE_S_MAX
 from trunkline.sim.turns import Turn
 from trunkline.world.carrier import WorldCall, WorldCarrier
 from trunkline.world.model import WorldModel
@@ -25,6 +27,13 @@ half second of silence that ends a turn."""
 
 LEAK_S: Final = 15.0
 """Promise 2: a slot is free this long after its call's end, or its pod's death."""
+
+RESERVED_S: Final = 8.0
+"""A slot without a stream expires by its own time: so long after a call's end its webhook may yet
+have been answered."""
+
+DARK_S: Final = 2 * SILENCE_S_MAX + Limits().stream_wait_s_max
+"""A pod whom nobody tells finds out by a stream's silence, and then waits for the next one."""
 
 BACKLOG_MAX: Final = 20_000
 """Promise 9: facts that one pod keeps."""
@@ -54,7 +63,12 @@ class Promises:
     over_s: dict[str, float] = field(default_factory=dict)
     """Since when something is so that may be so for a while only."""
     calm_since: float = 0.0
-    """When the weather last did something to the stores."""
+    """When a store last came back, or a pod last woke."""
+    stores_were_away: bool = False
+
+    def disturbed(self, now: float) -> None:
+        """What could not be freed meanwhile has its time from now on."""
+        self.calm_since = now
 
     def look(self, now: float) -> Iterator[Broken]:
         """After a step."""
@@ -79,35 +93,36 @@ class Promises:
 
     def _may_be_over(self, name: str) -> bool:
         """It retook slots, which may exceed the cap; or the store was away, and only it counted."""
-        return self.calm_since > 0 or any(
-            b"slots_retaken_total 0.0" not in pod.metrics.render()
-            for pod in self.pods
-            if pod.name == name
+        return self.stores_were_away or any(
+            pod.fleet.retaken for pod in self.pods if pod.name == name
         )
 
     def _leaks(self, now: float) -> Iterator[Broken]:
         """A slot of a call that is over, or of a life that is dead."""
-        leaking: set[str] = set()
+        leaking: dict[str, float] = {}
         lives = {pod.life: pod for pod in self.pods}
         for call, slot in self.stores.journal.fleet.slots.items():
             pod = lives.get(slot.life)
             known = self.carrier.calls.get(call)
             over = known is None or known.call.leg.is_over
             if over or pod is None or pod.place.dead or pod.ended:
-                leaking.add(f"slot {call} of {slot.life.pod}/{slot.life.incarnation}")
+                name = f"{slot.hold} slot {call} of {slot.life.pod}/{slot.life.incarnation}"
+                leaking[name] = LEAK_S
+                if slot.hold is not Hold.BOUND:
+                    leaking[name] += RESERVED_S
+                if known is not None and known.went_dark:
+                    leaking[name] += DARK_S
         for gone in [name for name in self.over_s if name not in leaking]:
             del self.over_s[gone]
-        for name in sorted(leaking):
+        for name, most_s in leaking.items():
             since = max(self.over_s.setdefault(name, now), self.calm_since)
-            if now - since > LEAK_S + LEASE_MS / 1000 * (self.calm_since > 0):
+            if now - since > most_s + LEASE_MS / 1000 * (self.calm_since > 0):
                 yield Broken(2, f"{name} leaks since {since:.1f}")
 
     def _sessions(self) -> Iterator[Broken]:
         """A session serves one call."""
-        for name, told in self.model.updates.items():
-            calls = {word for text in told for word in text.split() if word.startswith("CA")}
-            if len(calls) > 1:
-                yield Broken(5, f"session {name} served {len(calls)} calls")
+        for name in self.model.shared:
+            yield Broken(5, f"session {name} served more than one call")
 
     # A call that is over.
 

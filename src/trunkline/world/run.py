@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trunkline.core.slots import NOBODYS
+from trunkline.sim.carrier.faults import NO_FAULTS
 from trunkline.sim.speech import recorded
 from trunkline.world.carrier import Pod, WorldCall, WorldCarrier
 from trunkline.world.clock import BEGIN_S, OUTSIDE, WorldLoop
@@ -23,6 +24,8 @@ from trunkline.world.pods import Surround, WorldPod
 from trunkline.world.promises import Broken, Promises
 from trunkline.world.scene import Scene, script_of
 from trunkline.world.stores import WorldStores
+from trunkline.world.storm import Storm
+from trunkline.world.weather import Kind, faults_of, forecast
 
 LOOK_S: Final = 0.25
 """How often the promises are looked at."""
@@ -36,6 +39,9 @@ REST_S: Final = 100.0
 END_S_MAX: Final = 900.0
 """A call that is not over so long after the last one came never will be."""
 
+CAPS: Final = (3, 6, 20)
+"""Caps of pods: with the smallest, callers hold."""
+
 TRACE_LINES_MAX: Final = 200
 """What is kept of the story to be told when a promise is broken."""
 
@@ -48,8 +54,11 @@ class Plan:
     minutes: float = 5.0
     pods: int = 3
     calls: int = 30
-    cap: int = 20
+    cap: int = 0
+    """Each pod's; 0: one of `CAPS`, by the seed."""
     weather: bool = True
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    """What the weather may be."""
 
 
 @dataclass
@@ -76,6 +85,7 @@ class World:
         self.plan = plan
         self.loop = loop
         self.story = Story(plan)
+        cap = plan.cap or self.dice("cap").choice(CAPS)
         self.stores = WorldStores(self.dice("stores"), loop)
         speech = recorded()
         self.model = WorldModel(self.dice("model"), speech)
@@ -96,10 +106,19 @@ class World:
             self.carrier,
             Scene(speech, NOBODYS),
             pods=self.alive,
-            cap=plan.cap,
+            cap=cap,
             on_stray=lambda what: self._break(Broken(6, what)),
         )
-        self.promises = Promises(self.stores, self.carrier, self.model, self.lives, plan.cap)
+        self.promises = Promises(self.stores, self.carrier, self.model, self.lives, cap)
+        self.storm = Storm(
+            self.stores,
+            self.model,
+            self.carrier,
+            self.promises,
+            self.alive,
+            self.start_pod,
+            self.tell,
+        )
         self._digest = hashlib.sha256()
         self._over = asyncio.Event()
         self._changed = asyncio.Event()
@@ -153,6 +172,8 @@ class World:
             self.start_pod(f"pod-{number}")
         async with asyncio.TaskGroup() as tasks:
             chores = [tasks.create_task(self._watch()), tasks.create_task(self._call())]
+            if self.plan.weather:
+                chores.append(tasks.create_task(self._rage()))
             await self._over.wait()
             for chore in chores:
                 chore.cancel()
@@ -166,12 +187,17 @@ class World:
             self.loop.broken.clear()
             await asyncio.sleep(LOOK_S)
 
+    async def _rage(self) -> None:
+        squalls = forecast(self.dice("weather"), self.plan.minutes * 60, self.plan.kinds)
+        await self.storm.rage(squalls, BEGIN_S)
+
     async def _call(self) -> None:
-        rng = self.dice("callers")
+        rng, faults_rng = self.dice("callers"), self.dice("faults")
         span_s = self.plan.minutes * 60 * CALLS_SHARE
         for at in sorted(rng.uniform(2.0, span_s) for _ in range(self.plan.calls)):
             await asyncio.sleep(max(0.0, BEGIN_S + at - self.loop.time()))
-            call = self.carrier.place_call(script_of(rng))
+            faults = faults_of(faults_rng) if self.plan.weather else NO_FAULTS
+            call = self.carrier.place_call(script_of(rng), faults)
             self.tell(f"{call.sid[:6]} calls")
         try:
             async with asyncio.timeout(END_S_MAX):
@@ -195,7 +221,8 @@ class World:
         story.steps, story.virtual_s = self.loop.steps, self.loop.time() - BEGIN_S
         for call in self.carrier.calls.values():
             row = await self.stores.book.call(call.sid)
-            story.outcomes["none" if row is None else f"{row.outcome} {row.reason}"] += 1
+            ended = "none" if row is None else f"{row.outcome} {row.reason}"
+            story.outcomes[f"{ended} ({call.call.leg.ended_by})"] += 1
         story.counts["webhooks"] = self.carrier.asked
         story.counts["sessions"] = self.model.made
         story.counts["lives"] = len(self.lives)

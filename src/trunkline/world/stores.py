@@ -122,6 +122,8 @@ class WorldFleet:
     def __init__(self, stores: WorldStores) -> None:
         self._reach = stores.redis.reach
         self._at = stores.fleet
+        self.retaken = 0
+        """Slots that the store had not known as this pod's: they may exceed its cap."""
 
     async def reserve(
         self,
@@ -159,7 +161,9 @@ class WorldFleet:
 
     async def beat(self, said: Beat) -> Heard:
         """As the port says."""
-        return await self._reach(lambda: self._at.beat(said))
+        heard = await self._reach(lambda: self._at.beat(said))
+        self.retaken += heard.retaken
+        return heard
 
     async def leave(self, life: Life) -> None:
         """As the port says."""
