@@ -319,6 +319,7 @@ async def office(
                 toolbox=lambda _: tools,
                 tasks=passing,
                 on_released=release,
+                was_silent=lambda: here.reception.membership.was_silent,
             )
             life = Life(me.pod, me.incarnation)
             reception = Reception(

@@ -3,10 +3,12 @@
 import pytest
 
 from pod.ends import until
-from pod.office import FIRST, ME, SECOND, Stores, office
+from pod.office import FIRST, ME, NEXT_STREAM, SECOND, Stores, office
+from trunkline.core.facts import CallEnded
 from trunkline.core.fleet_states import LEASE_MS, Claim
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.slots import Full
+from trunkline.pod.membership import SILENT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -104,3 +106,32 @@ async def test_a_pod_that_is_gone_is_told_of_once() -> None:
             stores.journal.now_ms += LEASE_MS // 2
             await here.reception.membership.tell()
         assert here.fewer == [1]
+
+
+async def test_a_pod_whose_beats_are_not_answered_may_be_taken_for_dead() -> None:
+    """Until its next answered one."""
+    async with office() as here:
+        membership = here.reception.membership
+        assert not membership.was_silent
+        here.journal.away = True
+        membership.heard_at -= SILENT_S + 1
+        assert membership.was_silent
+        await membership.tell()
+        assert membership.was_silent
+        here.journal.away = False
+        await membership.tell()
+        assert not membership.was_silent
+
+
+async def test_a_stop_that_a_pod_finds_when_it_wakes_is_not_its_callers_end() -> None:
+    """Another pod had the carrier run the redirect, which stops a stream (world, FREEZE)."""
+    async with office() as here:
+        answer = await here.ring(FIRST)
+        socket = here.start(FIRST)
+        here.reception.membership.heard_at -= SILENT_S + 1
+        here.hang_up(FIRST, socket)
+        following = await here.redirect(FIRST, answer)
+        assert following is not None
+        assert following.verbs[0] == "Connect"
+        here.start(FIRST, NEXT_STREAM)
+        assert not [fact for fact in await here.facts(FIRST) if isinstance(fact, CallEnded)]

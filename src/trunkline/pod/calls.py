@@ -109,14 +109,18 @@ class Calls:
         toolbox: Callable[[LiveCall], Toolbox],
         tasks: asyncio.TaskGroup,
         on_released: Callable[[CallSid, Epoch], None] = lambda _call, _epoch: None,
+        was_silent: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`on_released` is told of each slot that is free again."""
+        """`on_released` is told of each slot that is free again. `was_silent`: whether other pods
+        may have taken this one for dead.
+        """
         self._slots = slots
         self._around = around
         self._doors = doors
         self._toolbox = toolbox
         self._tasks = tasks
         self._on_released = on_released
+        self._was_silent = was_silent
         self._loop = asyncio.get_running_loop()
         self._live: dict[CallSid, LiveCall] = {}
         self._ended: OrderedDict[CallSid, tuple[str, Epoch]] = OrderedDict()
@@ -179,6 +183,7 @@ class Calls:
                 first_model=models.index(live.model) if live.model in models else 0,
                 on_seated=lambda place: self._slots.move(live.call, models[place]),
                 taken_over=live.taken_over,
+                was_silent=self._was_silent,
             )
             task = self._tasks.create_task(runner.run(), name=f"call {live.call}")
             # Not in the task itself: one that is cancelled before it began runs nothing of its own.

@@ -154,6 +154,7 @@ class Pod:
             toolbox=parts.toolbox,
             tasks=passing,
             on_released=self._released,
+            was_silent=self._was_silent,
         )
         self._reception = reception = self._receive(calls, clock)
         gate = Gate(
@@ -267,6 +268,9 @@ class Pod:
         if self._parts.purge is not None:
             found["purge"] = self._parts.purge.run
         return found
+
+    def _was_silent(self) -> bool:
+        return self._reception is not None and self._reception.membership.was_silent
 
     async def _keep_house(self) -> None:
         assert self._calls is not None

@@ -5,12 +5,13 @@ is freed, and a call that a higher epoch gave to another pod is let go of.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from trunkline.core.fleet_states import BEAT_MS, Beat, Heard, Life, Listed
+from trunkline.core.fleet_states import BEAT_MS, LEASE_MS, Beat, Heard, Life, Listed
 from trunkline.core.ids import CallSid, Epoch
 from trunkline.errors import StoreError
 from trunkline.pod.clock import RedisClock
@@ -19,6 +20,9 @@ from trunkline.telemetry.logs import Log, LogName
 from trunkline.telemetry.metrics import Metrics
 
 BEAT_S: Final = BEAT_MS / 1000
+
+SILENT_S: Final = (LEASE_MS - BEAT_MS) / 1000
+"""Without an answered beat for so long, other pods may soon find this one dead."""
 
 RELEASES_MAX: Final = 1_000
 """Releases on their way to the store; one more is left to the next beat, which lists the rest."""
@@ -67,6 +71,8 @@ class Membership:
         self._released = asyncio.Event()
         self.heard: Heard | None = None
         """What the last beat was answered; None before the first."""
+        self.heard_at = -math.inf
+        """When that was, by the loop's clock."""
 
     @property
     def holders(self) -> int:
@@ -82,6 +88,11 @@ class Membership:
     def life(self) -> Life:
         """Who this pod is."""
         return self._beat.life
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether other pods may take this one for dead by now: it slept, or the store is away."""
+        return asyncio.get_running_loop().time() - self.heard_at > SILENT_S
 
     def drain(self) -> None:
         """From the next beat on this pod gets no more calls."""
@@ -111,6 +122,7 @@ class Membership:
         before, self.heard = self.heard, heard
         if before is not None and heard.pods < before.pods:
             self._on_fewer()
+        self.heard_at = asyncio.get_running_loop().time()
         self._clock.set(heard.now_ms)
         self._beat = replace(self._beat, joined_ms=heard.joined_ms)
         if heard.retaken:

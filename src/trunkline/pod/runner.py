@@ -73,9 +73,11 @@ class CallRunner:
         first_model: int = 0,
         on_seated: Callable[[int], None] = lambda _: None,
         taken_over: Takeover | None = None,
+        was_silent: Callable[[], bool] = lambda: False,
     ) -> None:
         """`first_model` is the place in `doors` that is asked first; `on_seated` is told the place
         of each session that the call takes. `taken_over`: another pod carried the call before.
+        `was_silent`: whether other pods may have taken this one for dead.
         """
         self.call = call
         self.ended: EndCall | None = None
@@ -94,6 +96,7 @@ class CallRunner:
             jitter=around.jitter,
         )
         self._on_fact = on_fact
+        self._was_silent = was_silent
         self._loop = asyncio.get_running_loop()
         self._socket: StreamSocket | None = None
         self._to_caller_timed = around.metrics.timed_to_caller
@@ -168,6 +171,9 @@ class CallRunner:
     def from_carrier(self, socket: StreamSocket, message: twilio.FromCarrier) -> None:
         """A message of a stream; those of a stream that was replaced are ignored."""
         if socket is self._socket:
+            if type(message) is twilio.Stop and self._was_silent():
+                # Another pod may have asked the carrier to run the redirect: that stops a stream.
+                self.feed(StreamPromised())
             self.feed(message)
 
     def stream_lost(self, socket: StreamSocket, reason: str) -> None:

@@ -90,6 +90,7 @@ class WorldPod:
         self.metrics = Metrics()
         self.ready = False
         self.ended = False
+        self._look: Orphans | None = None
         self.draining = False
         self.refusals: dict[str, int] = {}
         self._around = around
@@ -177,7 +178,7 @@ class WorldPod:
             async with asyncio.TaskGroup() as passing:
                 self._open(passing)
                 await self.reception.membership.tell()
-                orphans = self._orphans(book)
+                self._look = orphans = self._orphans(book)
                 chores = [
                     passing.create_task(self.reception.membership.run(), name="beats"),
                     passing.create_task(self.calls.keep_house(), name="house"),
@@ -210,6 +211,7 @@ class WorldPod:
             toolbox=lambda _: WorldTools(around.rng),
             tasks=passing,
             on_released=self._released,
+            was_silent=lambda: self.reception.membership.was_silent,
         )
         fleet, journal = self.fleet, WorldJournal(around.stores)
         self.reception = Reception(
@@ -233,6 +235,7 @@ class WorldPod:
                 log=log,
                 metrics=self.metrics,
                 drain=self.drain,
+                on_fewer=self._fewer,
                 now=self._loop.time,
                 wall_ms=self._wall_ms,
             )
@@ -268,6 +271,10 @@ class WorldPod:
             moves = tasks.create_task(self.reception.migration.run(), name="migration")
             await self.calls.drain(DRAIN_S_MAX)
             moves.cancel()
+
+    def _fewer(self) -> None:
+        if self._look is not None:
+            self._look.hurry()
 
     def _released(self, call: CallSid, epoch: Epoch) -> None:
         self.reception.membership.release(call, epoch)

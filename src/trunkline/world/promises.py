@@ -10,6 +10,7 @@ from typing import Final
 
 from trunkline.call.plan import Limits
 from trunkline.core import verify
+from trunkline.core.facts import Outcome
 from trunkline.core.fleet_states import LEASE_MS, Hold
 from trunkline.pod.media import SILENCE_S_MAX
 from trunkline.sim.turns import Turn
@@ -192,3 +193,7 @@ class Promises:
             yield Broken(4, f"{call.sid} has no outcome")
         if row.reason == "bug":
             yield Broken(4, f"{call.sid} ended by a bug")
+        if row.outcome == Outcome.ABANDONED and row.answered_at_ms is not None:
+            yield Broken(4, f"{call.sid} was answered, and the log says it never was")
+        if row.outcome == Outcome.CALLER_ENDED and call.call.leg.ended_by == "agent":
+            yield Broken(4, f"{call.sid} was hung up by us, and the log says its caller did")
