@@ -58,6 +58,10 @@ figures: setup ## Measure what the pages claim of outages and long runs; minutes
 world: setup ## 500 seeded worlds of 30 virtual minutes: some hours of CPU. WORLDS="--seed 7 --worlds 1" for others.
 	$(BIN)/trunkline sim world --worlds 500 --minutes 30 --pods 4 --calls 180 $(WORLDS)
 
+.PHONY: mutants
+mutants: setup ## Break the promises on purpose: the world's seeds must find every mutant; some minutes.
+	$(BIN)/python tests/world/mutate.py $(MUTANTS)
+
 .PHONY: bench
 bench: setup ## Measure what a call costs, beside a bare relay in the same run; wants two idle cores.
 	$(BIN)/python -m bench $(BENCH)

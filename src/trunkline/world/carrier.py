@@ -107,6 +107,7 @@ class WorldCall:
         self.excused: list[Span] = []
         self.went_dark = False
         """A stream of it died unnoticed: its pod may have to find out by its silence."""
+        self.has_forged_ticket = False
         self.carried = False
         """Whether a pod ever accepted a stream of it."""
         self._dropped: set[int] = set()
@@ -319,6 +320,7 @@ class WorldCarrier:
             CarrierCall(plan, account, person, random.Random(self.rng.getrandbits(64))),  # noqa: S311
         )
         self.calls[call.sid] = call
+        call.has_forged_ticket = bool(faults.parameters)
         if faults.parameters or faults.replay_after_s:
             call.excuse(0.0, math.inf)  # Its ticket is a stranger's, or a stranger has its ticket.
         asyncio.get_running_loop().call_soon(call.place, context=OUTSIDE)

@@ -38,6 +38,7 @@ from trunkline.sim.carrier.events import Request
 from trunkline.telemetry.logs import get_logger
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import webhooks
+from trunkline.world.broken import Broken
 from trunkline.world.carrier import PUBLIC_URL, WorldCarrier, WorldOrders
 from trunkline.world.clock import Place
 from trunkline.world.media import PodStream
@@ -74,7 +75,7 @@ class Surround:
     pods: Callable[[], list["WorldPod"]]
     """All lives that are not dead."""
     cap: int
-    on_stray: Callable[[str], None]
+    on_stray: Callable[[Broken], None]
     """Told what must never happen."""
 
 
@@ -108,12 +109,16 @@ class WorldPod:
 
     def start(self) -> None:
         """It lives from now on."""
-        self.place.spawn(self._live(), self.place.name)
+        self.place.spawn(self._live(), self.place.name).add_done_callback(self._over)
 
     def drain(self) -> None:
         """As SIGTERM."""
         self.draining = True
         self._stopping.set()
+
+    def _over(self, life: asyncio.Task[None]) -> None:
+        if not self.place.dead and not life.cancelled() and life.exception() is not None:
+            self._around.on_stray(Broken(0, f"{self.place.name}: {life.exception()!r}"))
 
     # What the carrier and other pods do.
 
@@ -147,7 +152,9 @@ class WorldPod:
         if path != self._path or not self.ready:
             return None
         return PodStream(
-            self._gate, self._refused, lambda: self._around.on_stray("audio without a ticket")
+            self._gate,
+            self._refused,
+            lambda: self._around.on_stray(Broken(6, "audio without a ticket")),
         )
 
     def _refused(self, refusal: Refusal) -> None:

@@ -13,7 +13,9 @@ from trunkline.core import verify
 from trunkline.core.facts import Outcome
 from trunkline.core.fleet_states import LEASE_MS, Hold
 from trunkline.pod.media import SILENCE_S_MAX
+from trunkline.pod.orphans import POD_LOST
 from trunkline.sim.turns import Turn
+from trunkline.world.broken import Broken
 from trunkline.world.carrier import WorldCall, WorldCarrier
 from trunkline.world.model import WorldModel
 from trunkline.world.pods import WorldPod
@@ -38,17 +40,6 @@ DARK_S: Final = 2 * SILENCE_S_MAX + Limits().stream_wait_s_max
 
 BACKLOG_MAX: Final = 20_000
 """Promise 9: facts that one pod keeps."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A promise that was not kept: its number, whose, and how."""
-
-    promise: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"promise {self.promise}: {self.what}"
 
 
 @dataclass
@@ -129,6 +120,8 @@ class Promises:
 
     def judge(self, call: WorldCall) -> Iterator[Broken]:
         """What its caller heard, and when."""
+        if call.has_forged_ticket and call.carried:
+            yield Broken(6, f"{call.sid} was carried with a forged ticket")
         turns, end = call.call.person.turns(), call.call.leg.ended_at
         assert end is not None
         for place, turn in enumerate(turns):
@@ -193,6 +186,8 @@ class Promises:
             yield Broken(4, f"{call.sid} has no outcome")
         if row.reason == "bug":
             yield Broken(4, f"{call.sid} ended by a bug")
+        if row.reason == POD_LOST and call.call.leg.ended_by == "agent":
+            yield Broken(4, f"{call.sid} lost its pod and was hung up by another")
         if row.outcome == Outcome.ABANDONED and row.answered_at_ms is not None:
             yield Broken(4, f"{call.sid} was answered, and the log says it never was")
         if row.outcome == Outcome.CALLER_ENDED and call.call.leg.ended_by == "agent":

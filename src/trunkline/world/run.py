@@ -17,11 +17,12 @@ from typing import Final
 from trunkline.core.slots import NOBODYS
 from trunkline.sim.carrier.faults import NO_FAULTS
 from trunkline.sim.speech import recorded
+from trunkline.world.broken import Broken
 from trunkline.world.carrier import Pod, WorldCall, WorldCarrier
 from trunkline.world.clock import BEGIN_S, OUTSIDE, WorldLoop
 from trunkline.world.model import WorldModel
 from trunkline.world.pods import Surround, WorldPod
-from trunkline.world.promises import Broken, Promises
+from trunkline.world.promises import Promises
 from trunkline.world.scene import Scene, script_of
 from trunkline.world.stores import WorldStores
 from trunkline.world.storm import Storm
@@ -107,7 +108,7 @@ class World:
             Scene(speech, NOBODYS),
             pods=self.alive,
             cap=cap,
-            on_stray=lambda what: self._break(Broken(6, what)),
+            on_stray=self._break,
         )
         self.promises = Promises(self.stores, self.carrier, self.model, self.lives, cap)
         self.storm = Storm(

@@ -43,11 +43,14 @@ class Kind(StrEnum):
 PODS: Final = frozenset({Kind.KILL, Kind.FREEZE, Kind.DRAIN})
 REDIS: Final = frozenset({Kind.REDIS_AWAY, Kind.REDIS_LOSSY, Kind.REDIS_FORGETS})
 
-APART_S: Final = 30.0
+APART_S: Final = 20.0
 """So far apart are what happens to pods and what happens to Redis."""
 
-EVERY_S: Final = (8.0, 40.0)
+EVERY_S: Final = (4.0, 24.0)
 """From one event to the next."""
+
+PODS_SHARE: Final = 0.4
+"""So much of the weather is about pods, where it may be."""
 
 LONGEST_S: Final[dict[Kind, float]] = {
     Kind.SLOW_WEBHOOKS: 20.0,
@@ -81,7 +84,8 @@ def forecast(rng: random.Random, seconds: float, kinds: Sequence[Kind]) -> list[
     pods_until, redis_until = 0.0, 0.0
     at = rng.uniform(*EVERY_S)
     while kinds and at < seconds:
-        kind, chance = rng.choice(kinds), rng.random()
+        often = [kind for kind in kinds if kind in PODS and rng.random() < PODS_SHARE]
+        kind, chance = rng.choice(often or kinds), rng.random()
         for_s = rng.uniform(0.2, 1.0) * LONGEST_S.get(kind, 0.0)
         if kind in PODS and at > redis_until:
             squalls.append(Squall(at, kind, for_s, chance))
