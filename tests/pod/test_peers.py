@@ -5,7 +5,7 @@ import pytest
 from pod.office import FIRST, ME, Stores, office
 from trunkline.core.fleet import FleetSlots
 from trunkline.core.fleet_states import LEASE_MS, Life
-from trunkline.core.ids import Incarnation, PodName
+from trunkline.core.ids import CallSid, Incarnation, PodName
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +69,12 @@ async def test_a_pod_is_found_where_it_was_though_the_store_forgot() -> None:
         assert await peers.lives() == {}
         await other.reception.membership.tell()
         assert set(await peers.lives()) == {OTHER.pod}
+
+
+async def test_each_call_has_an_order_of_pods_of_its_own() -> None:
+    """All agree on it; who is first differs from call to call."""
+    stores = Stores()
+    async with office(stores=stores) as here, office(stores=stores, me=OTHER) as other:
+        calls = [CallSid(f"CA{number:032}") for number in range(20)]
+        turns = [[await at.reception.peers.turn(call) for at in (here, other)] for call in calls]
+        assert {tuple(turn) for turn in turns} == {(0, 1), (1, 0)}

@@ -22,18 +22,27 @@ pytestmark = pytest.mark.anyio
 class Here:
     """A rescue over a journal; its holder says `word`."""
 
-    def __init__(self, word: Word | None = None, carrier: Redirecting | None = None) -> None:
-        self.journal = Stores().journal
+    def __init__(
+        self,
+        word: Word | None = None,
+        carrier: Redirecting | None = None,
+        stores: Stores | None = None,
+        turn: int = 0,
+    ) -> None:
+        self.journal = (stores or Stores()).journal
+        self.place = turn
         self.carrier = carrier or Redirecting()
         self.word = word
         self.asked = 0
         self.rescue = Rescue(
             self.journal,
             self.ask,
+            self.turn,
             Passes(ME.public_url, KEY),
             self.carrier,
             get_logger(),
             wait_s=0.01,
+            turn_s=0.05,
         )
 
     async def ask(self, life: Life, call: CallSid) -> Word | None:
@@ -41,6 +50,11 @@ class Here:
         del life, call
         self.asked += 1
         return self.word
+
+    async def turn(self, call: CallSid) -> int:
+        """How many come before."""
+        del call
+        return self.place
 
     async def watched(self, call: CallSid = FIRST) -> list[tuple[CallSid, str]]:
         """What the carrier was told, once the call is no longer watched."""
@@ -73,6 +87,25 @@ async def test_what_its_holder_says_decides(word: Word | None, *, asks: bool) ->
     here = Here(word)
     await here.journal.open_call(FIRST, ME.pod, ME.incarnation)
     assert bool(await here.watched()) == asks
+
+
+async def test_pods_that_find_the_same_call_take_turns() -> None:
+    """The second finds that it went on: its update would break the new stream (world, seed 4)."""
+    stores = Stores()
+
+    class Obeying(Redirecting):
+        async def redirect(self, call: CallSid, url: str) -> bool:
+            stores.journal.now_ms += 1000
+            await stores.journal.resume_call(call, epoch, ME.pod, ME.incarnation)
+            return await super().redirect(call, url)
+
+    carrier = Obeying()
+    here, there = (Here(carrier=carrier, stores=stores, turn=turn) for turn in (0, 1))
+    epoch = (await here.journal.open_call(FIRST, ME.pod, ME.incarnation)).epoch
+    for one in (there, here):
+        one.rescue.watch(FIRST)
+    await until(lambda: len(here.rescue) + len(there.rescue) == 0)
+    assert len(carrier.asked) == 1
 
 
 async def test_a_call_that_was_resumed_meanwhile_is_left_alone() -> None:
@@ -123,6 +156,6 @@ async def test_without_an_account_nothing_is_watched() -> None:
     """There is nobody to ask."""
     here = Here()
     passes = Passes(ME.public_url, KEY)
-    nobody = Rescue(here.journal, here.ask, passes, None, get_logger())
+    nobody = Rescue(here.journal, here.ask, here.turn, passes, None, get_logger())
     nobody.watch(FIRST)
     assert len(nobody) == 0

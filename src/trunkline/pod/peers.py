@@ -1,5 +1,6 @@
 """The other pods, by their lives: where they are, and what they know of a call."""
 
+import zlib
 from collections.abc import Callable
 from typing import Final
 
@@ -53,6 +54,11 @@ class Peers:
             for seen in fleet.pods
             if not seen.replaced and seen.lease_left_ms > 0
         }
+
+    async def turn(self, call: CallSid) -> int:
+        """How many pods come before this one in the order of a call. Raises as `at`."""
+        names = sorted({*await self.lives(), self._me.pod})
+        return (names.index(self._me.pod) - zlib.crc32(call.encode())) % len(names)
 
     async def word(self, life: Life, call: CallSid) -> Word | None:
         """What it knows of a call; None: it is gone. Raises as `at`."""

@@ -70,7 +70,9 @@ class Reception:
         self.orders = Orders(g.calls, desk, takeovers, g.drain)
         life = Life(g.me.pod, g.me.incarnation)
         self.peers = Peers(life, g.roster, g.neighbours, self.orders.word)
-        self.rescue = Rescue(g.index, self.peers.word, passes, g.carrier_orders, g.log)
+        self.rescue = Rescue(
+            g.index, self.peers.word, self.peers.turn, passes, g.carrier_orders, g.log
+        )
         self.front = Front(
             g.me,
             desk,

@@ -3,6 +3,9 @@
 The carrier runs the next verb by itself, 1-2 s after a loss. Where it does not, its API takes the
 same resume address; whoever then answers goes on as with any redirect. A call that went on
 meanwhile has another epoch, or a stream: it is left alone, for an update would break it.
+
+Several pods may find the same call. They take turns, a second apart, each call in an order of its
+own: who comes later finds that it went on.
 """
 
 import asyncio
@@ -21,8 +24,14 @@ from trunkline.telemetry.logs import Log, LogName
 RESCUE_S: Final = 2.0
 """So long the next verb may take."""
 
+TURN_S: Final = 1.0
+"""From one pod's turn to the next one's: the carrier's API and its webhook take half of it."""
+
 WATCHED_MAX: Final = 1_000
 """Calls that are watched at once; one more is left to the look over all journals."""
+
+Turn = Callable[[CallSid], Awaitable[int]]
+"""How many pods may ask for a call before this one does."""
 
 AskHolder = Callable[[Life, CallSid], Awaitable[Word | None]]
 """What the holder knows of a call; None: it is gone."""
@@ -35,19 +44,23 @@ class Rescue:
         self,
         index: JournalIndex,
         ask: AskHolder,
+        turn: Turn,
         passes: Passes,
         carrier: CarrierOrders | None,
         log: Log,
         *,
         wait_s: float = RESCUE_S,
+        turn_s: float = TURN_S,
     ) -> None:
         """`carrier` is None where no account is set: then nothing is watched."""
         self._index = index
         self._ask = ask
+        self._turn = turn
         self._passes = passes
         self._carrier = carrier
         self._log = log
         self._wait_s = wait_s
+        self._turn_s = turn_s
         self._watched: dict[CallSid, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -69,7 +82,7 @@ class Rescue:
     async def _see_to(self, call: CallSid, carrier: CarrierOrders) -> None:
         try:
             before = await self._index.holder(call)
-            await asyncio.sleep(self._wait_s)
+            await asyncio.sleep(self._wait_s + self._turn_s * await self._turn(call))
             held = await self._index.holder(call)
             if before is None or held != before or held.state is CallState.ENDED:
                 return
