@@ -420,6 +420,11 @@ def test_history_is_seeded_in_order() -> None:
     ):
         line.send(client.CreateItem(item))
     assert line.errors() == []
+    assert list(line.record.given) == [
+        ("system", "the line was interrupted"),
+        ("user", "is it in stock"),
+        ("assistant", "it is in stock"),
+    ]
     added, done = line.of(server.ItemAdded), line.of(server.ItemDone)
     assert [e.item.id for e in added] == [e.item.id for e in done]
     assert added[0].previous_item_id is None
