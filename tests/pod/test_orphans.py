@@ -75,7 +75,9 @@ class World:
             on_closed=lambda call, way, end: self.closed.append((call, way, end.reason)),
             log=logs.get_logger(),
             now=lambda: self.now,
+            on_taken=lambda call, epoch: self.taken.append((call, epoch)),
         )
+        self.taken: list[tuple[CallSid, Epoch]] = []
 
     async def left(
         self, call: CallSid, *facts: Fact, pod: PodName = POD, life: Incarnation = FORMER
@@ -124,6 +126,8 @@ async def test_an_orphan_is_logged_at_once_and_closed_after_its_wait() -> None:
             await here.orphans.look()
         assert await here.end(CALL) == CallEnded(Outcome.FAILED, POD_LOST)
         assert here.closed == [(CALL, "inbound", POD_LOST)]
+        # Its slot moved along with the epoch, and is free (world, seed 8).
+        assert here.taken == [(CALL, here.journal.held_by(CALL)[0])]
         here.now *= 3
         await here.orphans.look()
         assert len(await here.book.entries(CALL)) == 4

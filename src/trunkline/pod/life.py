@@ -302,6 +302,7 @@ class Pod:
             lives=reception.peers.lives,
             on_found=reception.rescue.watch,
             on_closed=self._calls.tell_end,
+            on_taken=reception.membership.release,
             log=parts.log,
         )
 

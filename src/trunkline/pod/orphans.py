@@ -18,7 +18,7 @@ import msgspec
 
 from trunkline.core.facts import CallEnded, CallReceived, Direction, Outcome
 from trunkline.core.fleet_states import Life
-from trunkline.core.ids import CallSid, Incarnation, PodName
+from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.record import Entry, Head
 from trunkline.errors import StoreError
 from trunkline.pod.flush import WRITE_ENTRIES_MAX
@@ -84,9 +84,11 @@ class Orphans:
         on_closed: Callable[[CallSid, Direction, CallEnded], None],
         log: Log,
         now: Callable[[], float] | None = None,
+        on_taken: Callable[[CallSid, Epoch], None] = lambda _call, _epoch: None,
     ) -> None:
         """`lives`: who has each pod's name now. `on_found` is told of a call whose holder is gone,
-        when it is seen first. `now` is the loop's clock.
+        when it is seen first. `now` is the loop's clock. `on_taken` is told of a call that was
+        taken over only to be closed, and under which epoch: the slot that moved along is free.
         """
         self._pod = pod
         self._incarnation = incarnation
@@ -99,6 +101,7 @@ class Orphans:
         self._on_found = on_found
         self._living: Mapping[PodName, Life] = {}
         self._on_closed = on_closed
+        self._on_taken = on_taken
         self._log = log
         self._now = now or asyncio.get_running_loop().time
         self._seen: dict[HeldCall, float] = {}
@@ -179,6 +182,7 @@ class Orphans:
         resumed = await self._journal.resume_call(call, holder.epoch, self._pod, self._incarnation)
         # Refused: it has an end, or another holder, who is somebody else's to judge.
         if not isinstance(resumed, ResumeRefused):
+            self._on_taken(call, resumed.epoch)
             ours = (holder.pod, holder.incarnation) == (self._pod, self._incarnation)
             self._close(
                 call,

@@ -268,6 +268,7 @@ class WorldPod:
             lives=self.reception.peers.lives,
             on_found=self.reception.rescue.watch,
             on_closed=self.calls.tell_end,
+            on_taken=self.reception.membership.release,
             log=get_logger(),
         )
 

@@ -11,7 +11,7 @@ from typing import Final
 from trunkline.call.plan import Limits
 from trunkline.core import verify
 from trunkline.core.facts import Outcome
-from trunkline.core.fleet_states import LEASE_MS, Hold
+from trunkline.core.fleet_states import LEASE_MS, Hold, Life
 from trunkline.pod.media import SILENCE_S_MAX
 from trunkline.pod.orphans import POD_LOST
 from trunkline.sim.turns import Turn
@@ -73,12 +73,12 @@ class Promises:
 
     def _caps(self) -> Iterator[Broken]:
         """No pod above its cap, but by what it retook or took over."""
-        held: dict[str, int] = {}
+        held: dict[Life, int] = {}
         for slot in self.stores.journal.fleet.slots.values():
-            held[slot.life.pod] = held.get(slot.life.pod, 0) + 1
-        for name, count in held.items():
-            if count > self.cap and not self._may_be_over(name):
-                yield Broken(1, f"{name} has {count} slots of {self.cap}")
+            held[slot.life] = held.get(slot.life, 0) + 1
+        for life, count in held.items():
+            if count > self.cap and not self._may_be_over(life.pod):
+                yield Broken(1, f"{life.pod} has {count} slots of {self.cap}")
         for pod in self.pods:
             if not pod.place.dead and pod.slots.held > self.cap and not self._may_be_over(pod.name):
                 yield Broken(1, f"{pod.name} holds {pod.slots.held} of {self.cap}")

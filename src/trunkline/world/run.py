@@ -40,7 +40,7 @@ REST_S: Final = 100.0
 END_S_MAX: Final = 900.0
 """A call that is not over so long after the last one came never will be."""
 
-CAPS: Final = (3, 6, 20)
+CAPS: Final = (2, 3, 20)
 """Caps of pods: with the smallest, callers hold."""
 
 TRACE_LINES_MAX: Final = 200

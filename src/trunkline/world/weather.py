@@ -49,8 +49,8 @@ APART_S: Final = 20.0
 EVERY_S: Final = (4.0, 24.0)
 """From one event to the next."""
 
-PODS_SHARE: Final = 0.4
-"""So much of the weather is about pods, where it may be."""
+PODS_SHARE: Final = 0.15
+"""Beside its own turn each kind that is about pods has this chance of being taken first."""
 
 LONGEST_S: Final[dict[Kind, float]] = {
     Kind.SLOW_WEBHOOKS: 20.0,
