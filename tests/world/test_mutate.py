@@ -6,8 +6,8 @@ from world.mutate import HERE, SRC, mutants, play
 
 
 def test_every_mutant_is_a_patch_of_src() -> None:
-    """Twenty of them, each of files that are there."""
-    assert len(mutants()) >= 20
+    """Each of files that are there."""
+    assert len(mutants()) >= 10
     for name in mutants():
         lines = (HERE / "mutants" / f"{name}.patch").read_text().splitlines()
         for file in (line.removeprefix("--- a/") for line in lines if line.startswith("--- a/")):
