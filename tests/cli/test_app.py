@@ -47,6 +47,7 @@ def test_these_are_the_commands() -> None:
         "loadtest",
         "sim carrier",
         "sim realtime",
+        "sim world",
     ]
 
 

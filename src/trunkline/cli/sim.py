@@ -149,10 +149,11 @@ def world(
     calm: Annotated[bool, typer.Option("--calm", help="No weather.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Tell the last of the story.")] = False,
 ) -> None:
-    """Pods, carrier, model and stores in one process, on a clock that jumps, from one seed.
+    """Play a fleet under faults, from one seed.
 
-    After each step it is looked at whether every promise was kept; one that was not is told with
-    its seed, and the same seed comes to the same step again. The exit code is 1 then.
+    Pods, carrier, model and stores are in one process, on a clock that jumps. After each step it
+    is looked at whether every promise was kept; one that was not is told with its seed, and the
+    same seed comes to the same step again. The exit code is 1 then.
 
     trunkline sim world --seed 7 --minutes 5 --pods 3 --calls 30
     """
