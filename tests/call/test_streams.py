@@ -39,9 +39,10 @@ from trunkline.call.events import (
 from trunkline.call.machine import Call
 from trunkline.call.phases import Line, Phase
 from trunkline.call.plan import Limits
-from trunkline.call.streams import BACKLOG_BYTES_MAX, DIGITS_MAX, PROMISE_S
+from trunkline.call.streams import BACKLOG_BYTES_MAX, DIGITS_MAX, PROMISE_S, TWICE_S
 from trunkline.core import facts
 from trunkline.core.facts import Outcome
+from trunkline.core.ids import StreamSid
 from trunkline.wire import twilio
 from trunkline.wire.realtime import client, server
 from trunkline.wire.realtime.items import InputText, Message
@@ -107,9 +108,22 @@ def test_what_no_model_heard_of_a_caller_is_counted() -> None:
     script >> StreamLost("dropped") << facts.StreamLost
     script << Note(NoteName.DROPPED, "model", KEPT + 10.0)
     script.see(StreamStarted(NEXT_SID))
+    script.pass_over(TWICE_S)
     script.see(*(media(audio(20), sid=NEXT_SID, number=i + 1) for i in range(KEPT + 1)))
     script >> stop(sid=NEXT_SID) << Note(NoteName.DROPPED, "model", 1.0)
     script << facts.CallEnded << EndCall
+
+
+def test_a_stop_right_after_a_lost_stream_came_back_may_be_an_order_of_ours() -> None:
+    """The next verb led to a stream, and the carrier's API to another: the call waits for it."""
+    script = talking()
+    script >> StreamLost("dropped") << facts.StreamLost
+    script.see(StreamStarted(NEXT_SID))
+    script.see(stop(sid=NEXT_SID))
+    script.see(StreamStarted(StreamSid("MZ9")))
+    script.pass_over(TWICE_S)
+    script.see(stop(sid="MZ9"))
+    assert script.call.phase is Phase.ENDED
 
 
 def test_a_foreign_streams_messages_are_ignored() -> None:

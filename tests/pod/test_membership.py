@@ -8,7 +8,7 @@ from trunkline.core.facts import CallEnded
 from trunkline.core.fleet_states import LEASE_MS, Claim
 from trunkline.core.ids import Incarnation, PodName
 from trunkline.core.slots import Full
-from trunkline.pod.membership import SILENT_S
+from trunkline.pod.membership import SILENT_S, WOKE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +109,7 @@ async def test_a_pod_that_is_gone_is_told_of_once() -> None:
 
 
 async def test_a_pod_whose_beats_are_not_answered_may_be_taken_for_dead() -> None:
-    """Until its next answered one."""
+    """Until a while after its next answered one."""
     async with office() as here:
         membership = here.reception.membership
         assert not membership.was_silent
@@ -120,6 +120,8 @@ async def test_a_pod_whose_beats_are_not_answered_may_be_taken_for_dead() -> Non
         assert membership.was_silent
         here.journal.away = False
         await membership.tell()
+        assert membership.was_silent, "what others did meanwhile may be on its way"
+        membership.woke_at -= WOKE_S
         assert not membership.was_silent
 
 

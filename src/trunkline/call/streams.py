@@ -40,6 +40,10 @@ STOPPED: Final = "stop"
 PROMISE_S: Final = 30.0
 """A stream that was promised once more may start so long: its ticket lives no longer."""
 
+TWICE_S: Final = 5.0
+"""After a lost stream the carrier's next verb may lead to a stream, and an order over its API to
+another one: a `stop` within so long of the first is not yet the caller's end."""
+
 STOP_WAIT_S: Final = 2.0
 """After a `stop`, so long a stream that was promised once more is waited for."""
 
@@ -52,10 +56,12 @@ def started(s: State, event: StreamStarted) -> None:
     if s.line is Line.UP:
         lost(s, REPLACED)
     first = s.line is Line.ABSENT
-    if not first:
+    if not first and s.lost_reason == STOPPED:
         s.promised_until = s.now  # This is the one.
-        if s.lost_reason == STOPPED and s.lost_sid is not None:
+        if s.lost_sid is not None:
             s.record(facts.StreamLost(s.lost_sid, STOPPED))
+    elif not first or s.takeover is not None:
+        s.promised_until = max(s.promised_until, s.now + TWICE_S)
     s.to_line(Line.UP)
     s.sequence = 0
     taken_over = takeover.close_past(s, goes_on=True)

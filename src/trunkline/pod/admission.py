@@ -92,6 +92,7 @@ class Gate:
     def _advanced(self, live: LiveCall, ticket: Ticket) -> LiveCall | Refusal:
         """Another pod answered the redirect: the call goes on here under the ticket's epoch."""
         if not self._calls.may_resume(live):
+            live.epoch = ticket.epoch  # Its slot has it, and is released under it.
             self._calls.give_up(live, "resumes_max")
             return Refusal.NO_CALL
         self._calls.advance(live, ticket.epoch, ticket.issued_at_ms)

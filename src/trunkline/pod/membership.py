@@ -24,6 +24,9 @@ BEAT_S: Final = BEAT_MS / 1000
 SILENT_S: Final = (LEASE_MS - BEAT_MS) / 1000
 """Without an answered beat for so long, other pods may soon find this one dead."""
 
+WOKE_S: Final = 5.0
+"""After the first answered beat the deeds of those who found it dead may still be on their way."""
+
 RELEASES_MAX: Final = 1_000
 """Releases on their way to the store; one more is left to the next beat, which lists the rest."""
 
@@ -71,6 +74,8 @@ class Membership:
         self._released = asyncio.Event()
         self.heard: Heard | None = None
         """What the last beat was answered; None before the first."""
+        self.woke_at = -math.inf
+        """When a beat was answered after a silence, by the loop's clock."""
         self.heard_at = -math.inf
         """When that was, by the loop's clock."""
 
@@ -92,7 +97,8 @@ class Membership:
     @property
     def was_silent(self) -> bool:
         """Whether other pods may take this one for dead by now: it slept, or the store is away."""
-        return asyncio.get_running_loop().time() - self.heard_at > SILENT_S
+        now = asyncio.get_running_loop().time()
+        return now - self.heard_at > SILENT_S or now - self.woke_at < WOKE_S
 
     def drain(self) -> None:
         """From the next beat on this pod gets no more calls."""
@@ -122,7 +128,10 @@ class Membership:
         before, self.heard = self.heard, heard
         if before is not None and heard.pods < before.pods:
             self._on_fewer()
-        self.heard_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        if before is not None and now - self.heard_at > SILENT_S:
+            self.woke_at = now
+        self.heard_at = now
         self._clock.set(heard.now_ms)
         self._beat = replace(self._beat, joined_ms=heard.joined_ms)
         if heard.retaken:

@@ -132,6 +132,7 @@ class Redirects:
             live.document = stream_document(self._passes, live, self._me)
             return self._calls.answer_again(live)
         if resumed.first and not self._calls.may_resume(live):
+            live.epoch = resumed.epoch  # Its slot has it, and is released under it.
             self._calls.give_up(live, "resumes_max")
             return self._calls.ended(live.call)
         return self._next_stream(live, resumed.epoch, resumed.opened_at_ms)
