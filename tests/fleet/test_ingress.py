@@ -45,8 +45,8 @@ from trunkline.wire.webhooks import VoiceRequest
 CALLER: Final = "+15550100099"
 OURS: Final = "+15550100001"
 PODS: Final = ("pod-0", "pod-1")
-MANY: Final = 8
-"""Webhooks: enough that each pod would be offered some."""
+MANY: Final = 40
+"""Webhooks: enough that each pod gets some, though one had many reservations a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
