@@ -437,6 +437,18 @@ async def test_a_resume_moves_epoch_and_slot_together(bench: Bench) -> None:
     assert answer is ResumeRefused.STALE
 
 
+async def test_a_resume_that_only_closes_a_call_frees_its_slot(bench: Bench) -> None:
+    """Whoever writes its end may be at its cap, and gets no slot for it (world, seeds 5 and 8)."""
+    _, epoch = await talks(bench, 0)
+    other = Pod(bench, life(1))
+    await other.beat()
+    closed = await resumed(bench, sid(0), epoch, Target(other.life, closes=True))
+    assert (closed.life, closed.first) == (other.life, True)
+    assert closed.epoch > epoch
+    assert (await bench.fleet.look()).inbound == 0
+    assert (await resumed(bench, sid(0), epoch, ANYWHERE)).epoch == closed.epoch
+
+
 async def test_a_chain_of_choices_is_one_resume(bench: Bench) -> None:
     """A chosen pod did not take it: who asks from before gets the last choice, for 15 s."""
     pod, epoch = await talks(bench, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from chains import CALL, ENDED, OPENED, OTHER_CALL, RECEIVED, SAID, chain
 from pod.office import FIRST, KEY, ME, Answer, office, voice
-from pod.stores import FailingBook, FailingJournal
+from pod.stores import FailingBook, FailingFleet, FailingJournal
 from trunkline.core import tickets
 from trunkline.core.facts import CallEnded, Direction, Fact, Outcome
 from trunkline.core.fleet_states import Life
@@ -67,6 +67,7 @@ class World:
             LIFE,
             self.recorder,
             journal=self.journal,
+            slots=FailingFleet(self.journal),
             index=self.journal,
             book=self.book,
             unended=self.book,
@@ -75,9 +76,7 @@ class World:
             on_closed=lambda call, way, end: self.closed.append((call, way, end.reason)),
             log=logs.get_logger(),
             now=lambda: self.now,
-            on_taken=lambda call, epoch: self.taken.append((call, epoch)),
         )
-        self.taken: list[tuple[CallSid, Epoch]] = []
 
     async def left(
         self, call: CallSid, *facts: Fact, pod: PodName = POD, life: Incarnation = FORMER
@@ -126,8 +125,6 @@ async def test_an_orphan_is_logged_at_once_and_closed_after_its_wait() -> None:
             await here.orphans.look()
         assert await here.end(CALL) == CallEnded(Outcome.FAILED, POD_LOST)
         assert here.closed == [(CALL, "inbound", POD_LOST)]
-        # Its slot moved along with the epoch, and is free (world, seed 8).
-        assert here.taken == [(CALL, here.journal.held_by(CALL)[0])]
         here.now *= 3
         await here.orphans.look()
         assert len(await here.book.entries(CALL)) == 4
@@ -201,6 +198,7 @@ async def test_a_redirect_and_the_look_meet(first: str) -> None:
             ME.incarnation,
             here.around.recorder,
             journal=here.journal,
+            slots=FailingFleet(here.journal),
             index=here.journal,
             book=here.book,
             unended=here.book,

@@ -140,6 +140,11 @@ class FleetSlots:
         pod = self._pods.get(life)
         return "" if pod is None else pod.beat.address
 
+    def close(self, call: CallSid) -> None:
+        """A resume that only closes the call: it has no slot any more."""
+        if call in self.slots:
+            self._free(call)
+
     def move(self, call: CallSid, epoch: Epoch, life: Life, now_ms: int, claim: Claim) -> None:
         """A resume: the call's slot is there under this epoch, whatever the limits.
 

@@ -173,6 +173,8 @@ class Target:
     life: Life | None = None
     exclude: tuple[PodName, ...] = ()
     newest: bool = False
+    closes: bool = False
+    """The call goes on nowhere: its record gets its end, and its slot is free."""
     asked_from: Epoch | None = None
 
 

@@ -276,7 +276,7 @@ class Front:
     async def _give_up(self, asked: Asked, read: ResumeToken, epoch: Epoch) -> str | None:
         """No pod has room: its record is closed here, so that nobody asks for the caller again."""
         asked_from = None if epoch == read.epoch else read.epoch
-        here = Target(self._life, asked_from=asked_from)
+        here = Target(self._life, closes=True, asked_from=asked_from)
         resumed = await self._slots.resume(asked.call, epoch, here, self._claim(asked))
         match resumed:
             case Full():

@@ -296,13 +296,13 @@ class Pod:
             me.incarnation,
             self._recorder,
             journal=parts.journal,
+            slots=parts.slots,
             index=parts.index,
             book=parts.book,
             unended=parts.unended,
             lives=reception.peers.lives,
             on_found=reception.rescue.watch,
             on_closed=self._calls.tell_end,
-            on_taken=reception.membership.release,
             log=parts.log,
         )
 

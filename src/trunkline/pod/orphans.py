@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 
 from trunkline.core.facts import CallEnded, CallReceived, Direction, Outcome
-from trunkline.core.fleet_states import Life
-from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
+from trunkline.core.fleet_states import UNKNOWN_CLAIM, Life, Target
+from trunkline.core.ids import CallSid, Incarnation, PodName
 from trunkline.core.record import Entry, Head
 from trunkline.errors import StoreError
 from trunkline.pod.flush import WRITE_ENTRIES_MAX
@@ -30,7 +30,8 @@ from trunkline.ports import (
     Holder,
     Journal,
     JournalIndex,
-    ResumeRefused,
+    Resumption,
+    Slots,
     UnendedCalls,
 )
 from trunkline.telemetry.logs import Log, LogName
@@ -76,6 +77,7 @@ class Orphans:
         recorder: Recorder,
         *,
         journal: Journal,
+        slots: Slots,
         index: JournalIndex,
         book: CallBook,
         unended: UnendedCalls,
@@ -84,16 +86,15 @@ class Orphans:
         on_closed: Callable[[CallSid, Direction, CallEnded], None],
         log: Log,
         now: Callable[[], float] | None = None,
-        on_taken: Callable[[CallSid, Epoch], None] = lambda _call, _epoch: None,
     ) -> None:
         """`lives`: who has each pod's name now. `on_found` is told of a call whose holder is gone,
-        when it is seen first. `now` is the loop's clock. `on_taken` is told of a call that was
-        taken over only to be closed, and under which epoch: the slot that moved along is free.
+        when it is seen first. `now` is the loop's clock.
         """
         self._pod = pod
         self._incarnation = incarnation
         self._recorder = recorder
         self._journal = journal
+        self._slots = slots
         self._index = index
         self._book = book
         self._unended = unended
@@ -101,7 +102,6 @@ class Orphans:
         self._on_found = on_found
         self._living: Mapping[PodName, Life] = {}
         self._on_closed = on_closed
-        self._on_taken = on_taken
         self._log = log
         self._now = now or asyncio.get_running_loop().time
         self._seen: dict[HeldCall, float] = {}
@@ -179,10 +179,11 @@ class Orphans:
         since = self._seen.setdefault(held, self._now())
         if self._now() - since < (ORPHAN_WAIT_S if holder.pod in self._living else SILENT_WAIT_S):
             return
-        resumed = await self._journal.resume_call(call, holder.epoch, self._pod, self._incarnation)
+        me = Life(self._pod, self._incarnation)
+        closing = Target(me, closes=True)
+        resumed = await self._slots.resume(call, holder.epoch, closing, UNKNOWN_CLAIM)
         # Refused: it has an end, or another holder, who is somebody else's to judge.
-        if not isinstance(resumed, ResumeRefused):
-            self._on_taken(call, resumed.epoch)
+        if isinstance(resumed, Resumption):
             ours = (holder.pod, holder.incarnation) == (self._pod, self._incarnation)
             self._close(
                 call,

@@ -262,13 +262,13 @@ class WorldPod:
             self.life.incarnation,
             self.recorder,
             journal=journal,
+            slots=self.fleet,
             index=journal,
             book=book,
             unended=book,
             lives=self.reception.peers.lives,
             on_found=self.reception.rescue.watch,
             on_closed=self.calls.tell_end,
-            on_taken=self.reception.membership.release,
             log=get_logger(),
         )
 

@@ -104,7 +104,10 @@ class MemoryJournal:
             held.epoch = Epoch(max(epoch + 1, now_ms))
             held.pod, held.incarnation, held.opened_at_ms = life.pod, life.incarnation, now_ms
             held.expires_at_ms = now_ms + JOURNAL_TTL_MS
-            self.fleet.move(call, held.epoch, life, now_ms, claim)
+            if target.closes:
+                self.fleet.close(call)
+            else:
+                self.fleet.move(call, held.epoch, life, now_ms, claim)
         elif not held.came_from(epoch) or now_ms - held.opened_at_ms > RESUME_WINDOW_MS:
             return ResumeRefused.STALE
         life = Life(held.pod, held.incarnation)

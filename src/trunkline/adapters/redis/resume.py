@@ -38,7 +38,7 @@ class Resuming:
         args += [epoch, JOURNAL_TTL_MS, RESUME_WINDOW_MS, pod, incarnation]
         args += [msgspec.json.encode(target.exclude).decode(), int(target.newest)]
         args += [claim.direction, claim.tenant, claim.vertical, claim.model, call]
-        args += [target.asked_from or 0]
+        args += [target.asked_from or 0, int(target.closes)]
         keys = [*FLEET_KEYS, call_key(call), facts_key(call)]
         async with store_errors():
             answer, *found = await self._script(keys=keys, args=args)

@@ -1,7 +1,7 @@
 -- Compare-and-set a call's epoch to a higher one, and move its slot with it.
 -- KEYS: call, facts.  ARGV: epoch, ttl_ms, window_ms, pod and incarnation ('' for anywhere), excluded pods
 -- (JSON), newest (1 or 0), for a call without a slot direction, tenant, vertical, model; the call;
--- the epoch that was asked for first, 0 if this is the first choice.
+-- the epoch that was asked for first, 0 if this is the first choice; 1 if the call is only closed.
 -- Answers {'resumed' or 'repeated', epoch, seq, head, opened_at_ms, now_ms, pod, incarnation, address},
 -- or {'unknown' | 'ended' | 'stale'}, or {'full', reason}: nothing has changed.
 local A = FLEET_ARGS
@@ -46,8 +46,10 @@ redis.call('HSET', call_key,
 redis.call('PEXPIRE', call_key, ARGV[A + 2])
 redis.call('PEXPIRE', facts_key, ARGV[A + 2])
 
+if ARGV[A + 14] == '1' then
+  if slot then free(name, slot) end
 -- A pod that is not known gets the slot by its next beat.
-if redis.call('HEXISTS', pods, life) == 1 then
+elseif redis.call('HEXISTS', pods, life) == 1 then
   if slot then
     free(name, slot)
   else
