@@ -104,6 +104,14 @@ def test_an_end_that_was_written_down_by_half() -> None:
     assert read(transfer, end).ended == end
 
 
+def test_slots_that_moved_with_their_streams_are_no_resumes() -> None:
+    """Which epoch followed which is kept, for the tokens that name the earlier."""
+    moved = (facts.SlotMoved("pod-0", "pod-1", 7, 9), facts.SlotMoved("pod-1", "pod-2", 12, 14))
+    known = read(*moved)
+    assert known.moves == ((7, 9), (12, 14))
+    assert (known.told, known.resumed_at_ms) == ((), ())
+
+
 def test_streams_and_resumes_are_counted_with_their_times() -> None:
     """What bounds resumes counts each loss, and no move of ours."""
     moved = msgspec.structs.replace(RESUMED, cause=ResumeCause.MIGRATED)

@@ -77,6 +77,7 @@ def test_every_variable_is_read() -> None:
         "TRUNKLINE_DRAIN_S_MAX": "12.5",
         "TRUNKLINE_DATA_DIR": "/data",
         "TRUNKLINE_SELF_CHECK": "true",
+        "TRUNKLINE_PINNED_STREAMS": "false",
         "TRUNKLINE_SLACK_WEBHOOK_URL": "https://hooks.example.com/x",
         "TRUNKLINE_CONFIG": "/etc/trunkline.yaml",
         "TRUNKLINE_PRICES": "/etc/prices.toml",

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from pod.edge import Peer, Upgrade, counted, served
 from trunkline.pod.bridge import media_protocol
-from trunkline.pod.media import MediaHouse, MediaLimits, MediaSocket, Receiver, Refusal
+from trunkline.pod.media import MediaHouse, MediaSocket, Receiver
+from trunkline.pod.media_words import MediaLimits, Refusal
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import twilio
 
@@ -83,6 +84,8 @@ class Hall:
 
     metrics: Metrics
     guests: list[Guest] = field(default_factory=list)
+    waiting: list[MediaSocket] = field(default_factory=list)
+    """Sockets whose call is on its way."""
     starts: int = 0
 
     def knock(self, request: picows.WSUpgradeRequest) -> bool | Refusal:
@@ -94,10 +97,13 @@ class Hall:
             return Refusal.SIGNATURE
         return signature is not None
 
-    def admit(self, start: twilio.Start, socket: MediaSocket) -> Receiver | Refusal:
-        """The ticket is "good", or says what is wrong with it."""
+    def admit(self, start: twilio.Start, socket: MediaSocket) -> Receiver | Refusal | None:
+        """The ticket is "good", or what is wrong with it; with "soon" the call is to come."""
         self.starts += 1
         ticket = start.start.custom_parameters.get("ticket", Refusal.NO_TICKET)
+        if ticket == "soon":
+            self.waiting.append(socket)
+            return None
         if ticket != "good":
             return Refusal(ticket)
         self.guests.append(Guest(socket))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import picows
 import pytest
@@ -21,16 +22,18 @@ from pod.office import (
     SECOND,
     STREAM,
     Office,
+    Stores,
     office,
 )
 from trunkline.core import tickets
-from trunkline.core.ids import Incarnation, PodName
+from trunkline.core.ids import Epoch, Incarnation, PodName
 from trunkline.core.slots import INBOUND_HOLD_S
 from trunkline.core.tickets import TICKET_LIFE_MS, ResumeToken, Ticket
 from trunkline.pod.admission import Gate
 from trunkline.pod.bridge import media_protocol
 from trunkline.pod.calls import Identity
-from trunkline.pod.media import MediaHouse, Refusal
+from trunkline.pod.media import MediaHouse
+from trunkline.pod.media_words import Refusal
 from trunkline.pod.passes import media_path
 from trunkline.ports import Resumption
 from trunkline.wire import twilio, webhooks
@@ -68,9 +71,12 @@ class AtTheGate:
         return self.office.door.given
 
     @asynccontextmanager
-    async def stream(self, text: str, call: str = FIRST) -> AsyncIterator[Peer]:
+    async def stream(
+        self, text: str, call: str = FIRST, path: str = MEDIA_PATH
+    ) -> AsyncIterator[Peer]:
         """A stream that brings this as its ticket."""
-        signed = Upgrade(path=MEDIA_PATH, signature=signature(MEDIA_URL))
+        url = MEDIA_URL.replace(MEDIA_PATH, path)
+        signed = Upgrade(path=path, signature=signature(url))
         async with Peer.upgraded(self.port, signed) as peer:
             assert peer.status == 101
             peer.send(start(text, call=call))
@@ -78,11 +84,12 @@ class AtTheGate:
 
 
 @asynccontextmanager
-async def at_the_gate() -> AsyncIterator[AtTheGate]:
-    async with office() as behind:
+async def at_the_gate(me: Identity = ME, stores: Stores | None = None) -> AsyncIterator[AtTheGate]:
+    async with office(me=me, stores=stores) as behind:
         gate = Gate(
-            ME,
+            me,
             behind.calls,
+            behind.reception.arrivals,
             key=KEY,
             auth_tokens=TOKENS,
             redis_ms=lambda: behind.journal.now_ms + here.late_ms,
@@ -108,7 +115,8 @@ def knock(
     request.headers = CIMultiDict({"Host": "evil.example"})
     if signed is not None:
         request.headers["X-Twilio-Signature"] = signed
-    gate = Gate(me, None, key=KEY, auth_tokens=tokens, redis_ms=lambda: 0)  # type: ignore[arg-type]  # not asked
+    unasked: Any = None
+    gate = Gate(me, unasked, unasked, key=KEY, auth_tokens=tokens, redis_ms=lambda: 0)
     return gate.knock(request)
 
 
@@ -155,7 +163,8 @@ def test_only_this_pods_path_is_answered() -> None:
     """However well the others are signed."""
     for path in (
         "/",
-        "/media",
+        "/media/",
+        "/pods//media",
         "/pods/pod-1/media",
         "/pods/pod-0/media/",
         "/pods/pod-0/media?a=b",
@@ -361,3 +370,63 @@ async def test_a_start_names_one_stream() -> None:
             peer.send(start(text, call=FIRST).replace(STREAM.encode(), b"MZ2", 1))
             assert await peer.closed() == 1008
         assert here.refused() == {"protocol": 1}
+
+
+# Tickets that name no pod.
+
+ANY_POD = ME._replace(pinned=False)
+
+
+def test_streams_that_may_come_to_any_pod_have_a_path_of_their_own() -> None:
+    """Signed for that one, and answered by every pod whatever its own documents say."""
+    url = "wss://voice.example.com/media"
+    assert knock("/media", signature(url)) is True
+    assert knock("/media", None) is False
+    assert knock("/media", signature(MEDIA_URL)) is Refusal.SIGNATURE
+    assert knock(MEDIA_PATH, signature(url)) is Refusal.SIGNATURE
+
+
+async def test_a_ticket_without_a_pod_gets_the_call_that_is_here() -> None:
+    """At once, as one that names this pod."""
+    async with at_the_gate(ANY_POD) as here:
+        ticket = await here.ticket()
+        assert not ticket.pinned
+        async with here.stream(tickets.sign(ticket, KEY), path="/media"):
+            await until(lambda: here.spent() == 1)
+            assert here.office.slots.bound == 1
+
+
+async def test_a_ticket_without_a_pod_brings_the_call_here() -> None:
+    """Another pod had answered the webhook. Its slot comes, then it is the stream's."""
+    stores = Stores()
+    other = ANY_POD._replace(pod=PodName("pod-1"), incarnation=Incarnation("b"))
+    async with office(me=ANY_POD, stores=stores) as first, at_the_gate(other, stores) as here:
+        ticket = (await first.ring(FIRST)).ticket
+        stores.journal.now_ms += 1000
+        async with here.stream(tickets.sign(ticket, KEY), path="/media") as peer:
+            await until(lambda: here.spent() == 1)
+            assert (here.office.slots.bound, first.door.given) == (1, 0)
+            stop = twilio.Stop(twilio.StopFields("AC1", FIRST), STREAM, "3")
+            peer.send(twilio.encode(stop))
+            assert await peer.closed() == 1000
+        assert here.refused() == {}
+        await first.reception.membership.tell()
+        await first.until_empty()
+
+
+async def test_a_ticket_without_a_pod_is_looked_at_as_any_other() -> None:
+    """Another call's, an expired one, one of nobody's call, one whose call was here and ended."""
+    async with at_the_gate(ANY_POD) as here:
+        ticket = await here.ticket()
+        good = tickets.sign(ticket, KEY)
+        await refused_with(here, good, Refusal.FOREIGN_TICKET, call=SECOND)
+        unknown = tickets.sign(replace(ticket, call=SECOND), KEY)
+        await refused_with(here, unknown, Refusal.NO_CALL, call=SECOND)
+        old = tickets.sign(replace(ticket, epoch=Epoch(ticket.epoch - 1)), KEY)
+        await refused_with(here, old, Refusal.STALE_TICKET)
+        here.late_ms = TICKET_LIFE_MS + 1
+        await refused_with(here, unknown, Refusal.EXPIRED_TICKET, call=SECOND)
+        here.office.status(FIRST, "canceled")
+        await here.office.until_empty()
+        here.late_ms = 0
+        await refused_with(here, good, Refusal.NO_CALL)

@@ -5,7 +5,8 @@ import pytest
 from pod.edge import Op, Peer, Upgrade, frame, until
 from pod.hall import CONNECTED, SIGNED, media, open_house, start
 from trunkline.pod.bridge import STRANGER_BYTES_MAX
-from trunkline.pod.media import FRAME_BYTES_MAX, MediaLimits
+from trunkline.pod.media import FRAME_BYTES_MAX
+from trunkline.pod.media_words import MediaLimits
 
 pytestmark = pytest.mark.anyio
 

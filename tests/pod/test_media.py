@@ -1,7 +1,8 @@
 """Media sockets: who gets a call, what a broken message costs, and how a stream ends."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -12,14 +13,16 @@ from trunkline.pod.media import (
     FRAME_BYTES_MAX,
     REFUSED_MESSAGES_MAX,
     STRANGERS_MAX,
-    MediaLimits,
-    Refusal,
+    MediaSocket,
 )
+from trunkline.pod.media_words import MediaLimits, Refusal
 from trunkline.wire import twilio
 
 pytestmark = pytest.mark.anyio
 
-QUICK = MediaLimits(start_s_max=0.3, unsigned_start_s_max=0.05, silence_s_max=0.2, close_s_max=0.1)
+QUICK = MediaLimits(
+    start_s_max=0.3, unsigned_start_s_max=0.05, slot_s_max=0.3, silence_s_max=0.2, close_s_max=0.1
+)
 AUDIO = twilio.SendMedia(STREAM, twilio.SendPayload("/" * 216))
 BIG = twilio.MESSAGE_BYTES_MAX + 1
 
@@ -664,3 +667,65 @@ async def _come_and_go(here: Open, number: int) -> None:
             case _:
                 peer.send(CONNECTED)
                 await peer.drain()
+
+
+# A stream whose call is on its way.
+
+
+@asynccontextmanager
+async def a_waiting(here: Open) -> AsyncIterator[tuple[Peer, MediaSocket]]:
+    """Its ticket was good, and nobody has it yet."""
+    async with here.stranger() as peer:
+        peer.send(CONNECTED)
+        peer.send(start("soon"))
+        await until(lambda: len(here.hall.waiting) == 1)
+        yield peer, here.hall.waiting[0]
+
+
+async def test_a_stream_that_waits_for_its_call_is_no_stranger() -> None:
+    """What it sends meanwhile is dropped; then it is the call's like any other."""
+    async with open_house(QUICK) as here, a_waiting(here) as (peer, socket):
+        assert socket.waits
+        assert not socket.has_call
+        assert not any(here.house.strangers.values())
+        peer.send(media(2))
+        guest = Guest(socket)
+        socket.settle(guest)
+        assert socket.has_call
+        assert not socket.waits
+        peer.send(media(4))
+        await until(lambda: bool(guest.heard))
+        assert counted(here.metrics, "streams_total") == {"": 1}
+        assert here.refused() == {}
+
+
+@pytest.mark.parametrize("why", [Refusal.FULL, Refusal.STORE_AWAY])
+async def test_a_stream_whose_call_does_not_come_is_closed(why: Refusal) -> None:
+    """And counted; the redirect behind it tries again."""
+    async with open_house() as here, a_waiting(here) as (peer, socket):
+        socket.settle(why)
+        assert await peer.closed() == 1008
+        assert here.refused() == {why: 1}
+
+
+async def test_a_stream_does_not_wait_for_ever() -> None:
+    """Nobody says anything for so long."""
+    async with open_house(QUICK) as here, a_waiting(here) as (peer, socket):
+        assert await peer.closed() == 1008
+        assert here.refused() == {"late": 1}
+        assert not socket.waits
+
+
+async def test_a_caller_who_hangs_up_meanwhile_is_let_go() -> None:
+    """By a `stop`, or without a word."""
+    async with open_house() as here:
+        async with a_waiting(here) as (peer, socket):
+            peer.send(twilio.encode(twilio.Stop(twilio.StopFields("AC1", "CA1"), STREAM, "2")))
+            assert await peer.closed() == 1008
+            assert not socket.waits
+        here.hall.waiting.clear()
+        async with a_waiting(here) as (peer, socket):
+            peer.send_close()
+            await peer.closed()
+            await until(lambda: not socket.waits)
+        assert here.refused() == {"no_call": 2}

@@ -1,7 +1,7 @@
 import pytest
 
 from pod.office import FIRST, KEY, ME, SECOND, Answer
-from trunkline.core.ids import Epoch
+from trunkline.core.ids import Epoch, Incarnation, PodName
 from trunkline.core.tickets import ResumeToken, Ticket, sign
 from trunkline.pod.passes import Passes, media_path, media_url
 
@@ -41,3 +41,15 @@ def test_a_token_is_good_for_its_call_only() -> None:
     ticket = Ticket(FIRST, EPOCH, ME.pod, ME.incarnation, 1_000)
     assert PASSES.read(sign(ticket, KEY), FIRST) is None
     assert PASSES.read("r1.x.y", FIRST) is None
+
+
+def test_a_fleet_behind_one_address_names_no_pod() -> None:
+    """Neither in the stream's URL, nor in its ticket, nor in the token behind it."""
+    passes = Passes(ME.public_url, KEY, pinned=False)
+    answer = Answer(passes.stream(FIRST, EPOCH, ME.pod, ME.incarnation, 1_000))
+    assert "wss://voice.example.com/media" in answer.document
+    assert ME.pod not in answer.document
+    assert answer.ticket == Ticket(FIRST, EPOCH, PodName(""), Incarnation(""), 1_000)
+    token = passes.read(answer.token, FIRST)
+    assert token is not None
+    assert not token.pinned

@@ -13,11 +13,11 @@ from trunkline.core.costs import CARRIER, PICO_PER_USD, Kind, part_of
 from trunkline.core.facts import Outcome, ResumeCause
 from trunkline.core.record import Why
 from trunkline.core.slots import FullReason
-from trunkline.pod.media import Refusal
+from trunkline.pod.media_words import Refusal
 from trunkline.telemetry import labels
 from trunkline.telemetry.metrics import Metrics
 
-SERIES_MAX = 410
+SERIES_MAX = 420
 """A scrape formats each of them on the event loop, at some 6 µs."""
 
 

@@ -1,6 +1,6 @@
 import asyncio
 
-from trunkline.pod.media import Refusal
+from trunkline.pod.media_words import Refusal
 from trunkline.pod.runner import CallRunner
 from trunkline.pod.surroundings import StreamSocket
 from trunkline.wire import twilio

@@ -13,6 +13,7 @@ import msgspec
 from trunkline.call.voice import heard_part
 from trunkline.core import facts
 from trunkline.core.facts import Direction, Fact, ResumeCause
+from trunkline.core.ids import Epoch
 from trunkline.core.record import Entry
 
 _READER: Final = msgspec.json.Decoder(Fact)
@@ -60,6 +61,8 @@ class CallSoFar:
     """The caller heard the agent, or said or pressed something."""
     turns: int = 0
     streams: int = 0
+    moves: tuple[tuple[Epoch, Epoch], ...] = ()
+    """Epochs whose tickets named no pod, and under which epoch the call went on with each."""
     resumed_at_ms: tuple[int, ...] = ()
     """When it was resumed, moves of our own choice aside: what bounds resumes counts these."""
     answered_at_ms: int | None = None
@@ -123,6 +126,7 @@ class _Reading:
     ended: facts.CallEnded | None = None
     turns: int = 0
     streams: int = 0
+    moves: list[tuple[Epoch, Epoch]] = field(default_factory=list)
     resumed_at_ms: list[int] = field(default_factory=list)
     answered_at_ms: int | None = None
     last_at_ms: int = 0
@@ -141,6 +145,8 @@ class _Reading:
                     self.answered_at_ms = at_ms
             case facts.CallResumed():
                 self._resumed(fact, at_ms)
+            case facts.SlotMoved():
+                self.moves.append((Epoch(fact.from_epoch), Epoch(fact.epoch)))
             case facts.AgentHeard():
                 before = self.heard.pop(fact.item_id, None)  # The newest is the last of all.
                 text = fact.text or ("" if before is None else before.text)
@@ -203,6 +209,7 @@ class _Reading:
             conversed=any(map(_is_heard, (*self.told, *half_heard))),
             turns=self.turns,
             streams=self.streams,
+            moves=tuple(self.moves),
             resumed_at_ms=tuple(self.resumed_at_ms),
             answered_at_ms=self.answered_at_ms,
             last_at_ms=self.last_at_ms,

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         "pod of this name answers, another does not start.",
         json_schema_extra=expect("a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"),
     )
+    pinned_streams: bool = Field(
+        default=True,
+        description="Streams go to /pods/POD/media. False: to /media and so to any pod, for pods "
+        "behind one address; the same on every pod.",
+        json_schema_extra=expect("true or false"),
+    )
     redis_url: Annotated[SecretStr, secret_url(*REDIS_SCHEMES)] | None = Field(
         None,
         description="The journal's store, Valkey or Redis. Not set: one is started under DATA_DIR.",

@@ -91,6 +91,19 @@ class CallResumed(
     epoch: int = 0
 
 
+class SlotMoved(msgspec.Struct, frozen=True, tag_field="kind", tag="slot_moved"):
+    """A stream whose ticket names no pod came to `pod`, which took the call's slot from `from_pod`.
+
+    The call goes on under `epoch`. What its caller was sent with the stream names `from_epoch`, and
+    nothing was ever sent that names `epoch`: a resume token of the one is good for the other.
+    """
+
+    from_pod: str
+    pod: str
+    from_epoch: int
+    epoch: int
+
+
 class SessionOpened(msgspec.Struct, frozen=True, tag_field="kind", tag="session_opened"):
     """A session took the call. `waited_ms` from wish to session."""
 
@@ -225,6 +238,7 @@ Fact = (
     | StreamOpened
     | StreamLost
     | CallResumed
+    | SlotMoved
     | SessionOpened
     | SessionLost
     | FallbackPlayed

@@ -36,7 +36,8 @@ VERSION: Final = "1"
 class Ticket:
     """A stream for `call` may open on this incarnation of `pod`, under `epoch`.
 
-    `issued_at_ms` is when the epoch began, by Redis time.
+    `issued_at_ms` is when the epoch began, by Redis time. Empty names: on any pod, which then takes
+    the call's slot.
     """
 
     call: CallSid
@@ -45,15 +46,28 @@ class Ticket:
     incarnation: Incarnation
     issued_at_ms: int
 
+    @property
+    def pinned(self) -> bool:
+        """Whether it names a pod."""
+        return bool(self.pod)
+
 
 @dataclass(frozen=True, slots=True)
 class ResumeToken:
-    """What `call` was when its stream was ordered: the resume goes on from this epoch."""
+    """What `call` was when its stream was ordered: the resume goes on from this epoch.
+
+    Empty names: the stream could come to any pod, and whoever has the call now is looked up.
+    """
 
     call: CallSid
     epoch: Epoch
     pod: PodName
     incarnation: Incarnation
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it names a pod."""
+        return bool(self.pod)
 
 
 class TicketFault(StrEnum):

@@ -10,7 +10,8 @@ from typing import Final, Protocol, cast
 
 import picows
 
-from trunkline.pod.media import FRAME_BYTES_MAX, MediaHouse, MediaSocket, Refusal
+from trunkline.pod.media import FRAME_BYTES_MAX, MediaHouse, MediaSocket
+from trunkline.pod.media_words import Refusal
 
 STRANGER_BYTES_MAX: Final = 64 * 1024
 """All that a socket may send until it has a call, its request included; `connected` and `start`

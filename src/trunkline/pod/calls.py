@@ -51,6 +51,8 @@ class Identity(NamedTuple):
     pod: PodName
     incarnation: Incarnation
     public_url: str
+    pinned: bool = True
+    """Whether the streams of its documents name a pod, or come to any."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,8 @@ class LiveCall:
     carrier's next redirect has a token of it."""
     moving: bool = False
     """This pod is giving it away: it has a later epoch by our own doing."""
+    moves: dict[Epoch, Epoch] = field(default_factory=dict)
+    """Epochs whose tickets named no pod, and under which epoch the call went on with each."""
     resumes: list[float] = field(default_factory=list)
     """When it was resumed within the last `RESUMES_WINDOW_S`."""
 
@@ -95,6 +99,10 @@ class LiveCall:
     def was_answered(self) -> bool:
         """Whether a stream had carried it elsewhere before it came here."""
         return self.taken_over is not None and self.taken_over.so_far.streams > 0
+
+    def is_under(self, epoch: Epoch) -> bool:
+        """Whether a ticket of this epoch is the call's present one."""
+        return self.moves.get(epoch, epoch) == self.epoch
 
 
 class Calls:

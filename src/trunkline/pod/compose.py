@@ -159,7 +159,10 @@ def _setup(settings: Settings, internal_port: int) -> Setup:
     tokens = [settings.twilio_auth_token, settings.twilio_auth_token_secondary]
     return Setup(
         me=Identity(
-            PodName(settings.pod_name), Incarnation(secrets.token_hex(4)), settings.public_url
+            PodName(settings.pod_name),
+            Incarnation(secrets.token_hex(4)),
+            settings.public_url,
+            pinned=settings.pinned_streams,
         ),
         ticket_key=settings.signing_key(),
         auth_tokens=[token for token in tokens if token is not None],

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from trunkline.call import so_far
 from trunkline.core.fleet_states import Claim, Life, Placed, Target
 from trunkline.core.ids import CallSid, Epoch, PodName
 from trunkline.core.neighbour_words import Answer, Receive, Take, Told, Word
@@ -212,6 +213,8 @@ class Front:
 
     async def _elsewhere(self, asked: Asked, read: ResumeToken, token: str) -> str | None:
         """Alive is asked, not inferred: the holder says so, or is taken for dead."""
+        if not read.pinned:
+            read = await self._present(read)
         holder = Life(read.pod, read.incarnation)
         exclude: list[PodName] = []
         if holder != self._life and (at := await self._peers.at(holder)) is not None:
@@ -240,6 +243,17 @@ class Front:
             return await self._redirects.refused(asked, resumed)
         self._redirects.answered(call)
         return self._stream_at(call, resumed)
+
+    async def _present(self, read: ResumeToken) -> ResumeToken:
+        """Who has a call whose stream could come to any pod, and under which epoch it came."""
+        held = await self._index.holder(read.call)
+        if held is None:
+            return read
+        holder, epoch = held.holder, read.epoch
+        if holder.epoch != epoch:
+            moves = dict(so_far.read(await self._journal.read(read.call)).moves)
+            epoch = moves.get(epoch, epoch)
+        return ResumeToken(read.call, epoch, holder.pod, holder.incarnation)
 
     async def _take_over(
         self, asked: Asked, read: ResumeToken, token: str, exclude: list[PodName]

@@ -160,6 +160,7 @@ class Pod:
         gate = Gate(
             setup.me,
             calls,
+            reception.arrivals,
             key=setup.ticket_key,
             auth_tokens=setup.auth_tokens,
             redis_ms=clock.now_ms,

@@ -6,8 +6,6 @@ picows. From `start` on a frame goes: transport, picows, `MediaSocket.on_ws_fram
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -16,14 +14,9 @@ import picows
 from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
 from trunkline.errors import CarrierProtocolError
+from trunkline.pod.media_words import AS_SAID, MediaLimits, Refusal
 from trunkline.telemetry.metrics import Metrics
 from trunkline.wire import twilio
-
-START_S_MAX: Final = 5.0
-"""A socket whose upgrade was signed has so long to send its `start`; then it is closed."""
-
-UNSIGNED_START_S_MAX: Final = 1.0
-"""The same for a socket without a signature: Twilio may leave it out, a stranger will."""
 
 STRANGERS_MAX: Final = 256
 """Sockets without a call, of those whose upgrade was signed and of the others each: a flood of
@@ -40,43 +33,9 @@ BACKLOG_BYTES_MAX: Final = 2 * 1024 * 1024
 """What Twilio has not read of what we sent (about 3 minutes of audio): then the stream is given
 up, for it has stopped reading."""
 
-SILENCE_S_MAX: Final = 10.0
-"""A stream that sends nothing for so long is given up, within twice that time: frames come every
-20 ms, in silence too, so the other end is gone and has not said so."""
-
-CLOSE_S_MAX: Final = 2.0
-"""So long a closed socket may take to go; then it is cut."""
-
-
 # Asked for at every frame: a global costs a fifth of an enum's member (Python 3.11).
 _TEXT: Final = WSMsgType.TEXT
 _CLOSE: Final = WSMsgType.CLOSE
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLimits:
-    """The waits of a media socket, in seconds."""
-
-    start_s_max: float = START_S_MAX
-    unsigned_start_s_max: float = UNSIGNED_START_S_MAX
-    silence_s_max: float = SILENCE_S_MAX
-    close_s_max: float = CLOSE_S_MAX
-
-
-class Refusal(StrEnum):
-    """Why a socket was not given a call. Names of a metric's label."""
-
-    PATH = "path"
-    SIGNATURE = "signature"
-    CROWDED = "crowded"
-    NO_START = "no_start"
-    PROTOCOL = "protocol"
-    NO_TICKET = "no_ticket"
-    FORGED_TICKET = "forged_ticket"
-    EXPIRED_TICKET = "expired_ticket"
-    FOREIGN_TICKET = "foreign_ticket"
-    STALE_TICKET = "stale_ticket"
-    NO_CALL = "no_call"
 
 
 class Receiver(Protocol):
@@ -98,8 +57,11 @@ class Admission(Protocol):
         """Before the upgrade: whether it was signed, or why it is refused."""
         ...
 
-    def admit(self, start: twilio.Start, socket: "MediaSocket") -> Receiver | Refusal:
-        """The first `start` of a socket: the call that its ticket names, or why not."""
+    def admit(self, start: twilio.Start, socket: "MediaSocket") -> Receiver | Refusal | None:
+        """The first `start` of a socket: the call that its ticket names, or why not.
+
+        None: the call is on its way to this pod, and `MediaSocket.settle` will be told.
+        """
         ...
 
 
@@ -118,6 +80,8 @@ class MediaSocket(picows.WSListener):
         self._until_timed = house.metrics.timed_to_model.each
         self._heard = False
         """Whether anything came since `_watch` looked last."""
+        self._waits = False
+        """Its ticket was good, and its call is on its way here."""
         self._closed_by_us = False
         self._congested = False
         self._timer: asyncio.TimerHandle | None = None
@@ -127,6 +91,11 @@ class MediaSocket(picows.WSListener):
     def has_call(self) -> bool:
         """Whether its `start` was good: no stranger any more."""
         return self._receiver is not None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is open and waits for its call."""
+        return self._waits and not self._closed_by_us and not self._gone.is_set()
 
     # What the call does with its stream.
 
@@ -197,8 +166,8 @@ class MediaSocket(picows.WSListener):
         if receiver is not None:
             receiver.stream_lost(self, why)
         else:
-            broke = why == "frame"
-            self._house.metrics.stream_refused(Refusal.PROTOCOL if broke else Refusal.NO_START)
+            quiet = Refusal.NO_CALL if self._waits else Refusal.NO_START
+            self._house.metrics.stream_refused(Refusal.PROTOCOL if why == "frame" else quiet)
 
     def _why_gone(self, transport: WSTransport) -> str:
         handshake = transport.close_handshake
@@ -238,6 +207,9 @@ class MediaSocket(picows.WSListener):
             return
         if self._receiver is not None:
             self._receiver.from_carrier(self, message)
+        elif self._waits:
+            if isinstance(message, twilio.Stop):
+                self.refuse(Refusal.NO_CALL)  # The caller has hung up.
         elif isinstance(message, twilio.Start):
             self._begin(message)
         elif not isinstance(message, twilio.Connected | twilio.Unknown):
@@ -282,6 +254,16 @@ class MediaSocket(picows.WSListener):
 
     def _begin(self, start: twilio.Start) -> None:
         admitted = self._house.admission.admit(start, self)
+        if admitted is not None:
+            self.settle(admitted)
+            return
+        self._waits = True
+        self._house.strangers[self.signed].discard(self)
+        self._arm(self._house.limits.slot_s_max, partial(self.refuse, Refusal.LATE))
+
+    def settle(self, admitted: Receiver | Refusal) -> None:
+        """Whose stream it is, or why nobody's: said once, after `start`."""
+        self._waits = False
         if isinstance(admitted, Refusal):
             self.refuse(admitted)
             return
@@ -357,7 +339,7 @@ class MediaHouse:
         self,
         admission: Admission,
         metrics: Metrics,
-        limits: MediaLimits = MediaLimits(),
+        limits: MediaLimits = AS_SAID,
     ) -> None:
         self.admission = admission
         self.metrics = metrics

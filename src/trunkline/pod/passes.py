@@ -1,5 +1,6 @@
 """What a call's documents carry: the ticket of its next stream, and the token behind it."""
 
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from trunkline.core import tickets
@@ -7,14 +8,17 @@ from trunkline.core.ids import CallSid, Epoch, Incarnation, PodName
 from trunkline.core.tickets import ResumeToken, Ticket
 from trunkline.pod import documents
 
+ANY_POD: Final = "/media"
+"""The path of streams that may come to any pod: their tickets name none."""
+
 
 def media_path(pod: PodName) -> str:
-    """The path of a pod's streams on the public port."""
-    return f"/pods/{quote(pod)}/media"
+    """The path of a pod's streams on the public port; of any pod's without a name."""
+    return f"/pods/{quote(pod)}/media" if pod else ANY_POD
 
 
 def media_url(public_url: str, pod: PodName) -> str:
-    """The WebSocket URL of a pod's streams."""
+    """The WebSocket URL of a pod's streams; of any pod's without a name."""
     parts = urlsplit(public_url)
     scheme = "wss" if parts.scheme == "https" else "ws"
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}{media_path(pod)}"
@@ -23,9 +27,11 @@ def media_url(public_url: str, pod: PodName) -> str:
 class Passes:
     """Signs them, for any pod: all have one key."""
 
-    def __init__(self, public_url: str, key: bytes) -> None:
+    def __init__(self, public_url: str, key: bytes, *, pinned: bool = True) -> None:
+        """Streams go to the pod in their path if they are `pinned`, else to any."""
         self._public_url = public_url
         self._key = key
+        self._pinned = pinned
 
     def stream(
         self,
@@ -39,6 +45,8 @@ class Passes:
 
         `opened_at_ms` is when the epoch began, by Redis time: the ticket is issued then.
         """
+        if not self._pinned:
+            pod, incarnation = PodName(""), Incarnation("")
         ticket = Ticket(call, epoch, pod, incarnation, opened_at_ms)
         return documents.stream(
             url=media_url(self._public_url, pod),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from trunkline.core.fleet_states import Beat, Life
 from trunkline.core.slots import PodSlots
+from trunkline.pod.arrivals import Arrivals
 from trunkline.pod.calls import Calls, Identity
 from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
@@ -64,7 +65,7 @@ class Reception:
 
     def __init__(self, ground: Ground) -> None:
         g = ground
-        passes, rooms = Passes(g.me.public_url, g.key), Rooms(g.slots, g.doors)
+        passes, rooms = Passes(g.me.public_url, g.key, pinned=g.me.pinned), Rooms(g.slots, g.doors)
         desk, self.redirects = _desk(g, passes, rooms), _redirects(g, passes)
         takeovers = _takeovers(g, passes, desk)
         self.orders = Orders(g.calls, desk, takeovers, g.drain)
@@ -91,6 +92,7 @@ class Reception:
             clock=g.clock,
             log=g.log,
         )
+        self.arrivals = _arrivals(g, passes, takeovers)
         self.migration = Migration(
             g.me,
             g.calls,
@@ -112,6 +114,23 @@ class Reception:
             log=g.log,
             metrics=g.metrics,
         )
+
+
+def _arrivals(g: Ground, passes: Passes, takeovers: Takeovers) -> Arrivals:
+    return Arrivals(
+        g.me,
+        g.calls,
+        g.slots,
+        takeovers,
+        passes=passes,
+        directory=g.directory,
+        journal=g.journal,
+        index=g.index,
+        fleet_slots=g.fleet_slots,
+        recorder=g.recorder,
+        log=g.log,
+        now=g.now,
+    )
 
 
 def _desk(g: Ground, passes: Passes, rooms: Rooms) -> Desk:

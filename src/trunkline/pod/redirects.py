@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from trunkline.core.fleet_states import UNKNOWN_CLAIM, Life, Target
@@ -71,6 +72,9 @@ class Redirects:
     async def answer(self, asked: Asked, read: ResumeToken, token: str) -> str | None:
         """The next document of a call that has this token; None: the token is not good."""
         call = asked.call
+        live = self._calls.get(call)
+        if live is not None:  # Its stream may have moved it on since.
+            read = replace(read, epoch=live.moves.get(read.epoch, read.epoch))
         if (document := self._calls.ended(call)) is None:
             try:
                 resumed = await self._next_epoch(call, read.epoch)

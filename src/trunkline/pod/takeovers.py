@@ -34,6 +34,9 @@ NO_ROOM: Final = "no_room"
 NUMBER_GONE: Final = "number_gone"
 """The config here leads this number nowhere."""
 
+FIRST_STREAM: Final = "first_stream"
+"""Why a call is taken that no stream was lost of: its first came here."""
+
 NOBODY: Final = Overflow("hangup")
 
 
@@ -155,7 +158,10 @@ class Takeovers:
             bounds=line.bounds,
             model=order.model,
         )
-        resumed = CallResumed(order.cause, None, order.from_pod, me.pod, epoch)
+        taken_over = None
+        if so_far.streams or order.cause != ResumeCause.STREAM_LOST:  # Else its first is to come.
+            resumed = CallResumed(order.cause, None, order.from_pod, me.pod, epoch)
+            taken_over = Takeover(so_far, resumed, self._wall_ms())
         live = LiveCall(
             call,
             epoch,
@@ -165,13 +171,15 @@ class Takeovers:
             order.opened_at_ms,
             since=self._now(),
             model=order.model,
-            taken_over=Takeover(so_far, resumed, self._wall_ms()),
-            resumes=self._resumes_of(so_far, order),
+            taken_over=taken_over,
+            moves=dict(so_far.moves),
+            resumes=self._resumes_of(so_far, order, first=taken_over is None),
         )
         live.document = stream_document(self._passes, live, me)
         self._calls.add(live)
         self._recorder.begin(call, epoch, Head(order.seq, order.head))
-        self._log.info(LogName.CALL_TAKEN, call=call, reason=order.cause, detail=order.from_pod)
+        reason = order.cause if taken_over is not None else FIRST_STREAM
+        self._log.info(LogName.CALL_TAKEN, call=call, reason=reason, detail=order.from_pod)
         return live.document
 
     def _closed(self, asked: Asked, order: Take, reason: str) -> Answer:
@@ -189,11 +197,14 @@ class Takeovers:
         line = self._directory().line(asked.number)
         return NOBODY if line is None else line.overflow
 
-    def _resumes_of(self, so_far: CallSoFar, order: Take) -> list[float]:
-        """Those that still count, by the loop's clock; this one too, unless it is a move."""
+    def _resumes_of(self, so_far: CallSoFar, order: Take, *, first: bool) -> list[float]:
+        """Those that still count, by the loop's clock; this one too, unless it is a move, or the
+        call's first stream.
+        """
         now, wall_ms = self._now(), self._wall_ms()
         before = [now - (wall_ms - at_ms) / 1000 for at_ms in so_far.resumed_at_ms]
-        return before if order.cause == ResumeCause.MIGRATED else [*before, now]
+        moved = order.cause == ResumeCause.MIGRATED
+        return before if first or moved else [*before, now]
 
     def _is_too_often(self, so_far: CallSoFar) -> bool:
         """By wall time of whoever wrote: the last resume's is the present, or nearly."""

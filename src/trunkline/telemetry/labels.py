@@ -165,8 +165,12 @@ STREAM_REFUSALS: Final = (
     "foreign_ticket",
     "stale_ticket",
     "no_call",
+    "full",
+    "draining",
+    "store_away",
+    "late",
 )
-"""`pod.media.Refusal`."""
+"""`pod.media_words.Refusal`."""
 
 CARRIER_MESSAGE_REFUSALS: Final = (
     "code_31950",

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from trunkline.pod.media import CLOSE_S_MAX, SILENCE_S_MAX, START_S_MAX, Refusal
+from trunkline.pod.media_words import CLOSE_S_MAX, SILENCE_S_MAX, START_S_MAX, Refusal
 from trunkline.pod.runner import CallRunner
 from trunkline.pod.surroundings import StreamSocket
 from trunkline.wire import twilio
@@ -20,7 +20,7 @@ RESET: Final = b"\x00"
 class Admission(Protocol):
     """Who says which stream gets which call."""
 
-    def admit(self, start: twilio.Start, socket: StreamSocket) -> CallRunner | Refusal:
+    def admit(self, start: twilio.Start, socket: StreamSocket) -> CallRunner | Refusal | None:
         """The call that its ticket names, or why not."""
         ...
 
@@ -92,6 +92,7 @@ class PodStream:
 
     def _begin(self, start: twilio.Start) -> None:
         admitted = self._gate.admit(start, self)
+        assert admitted is not None, "every stream here names its pod"
         if isinstance(admitted, Refusal):
             self._refused = True
             self._on_refused(admitted)

@@ -25,7 +25,7 @@ from trunkline.pod.carrier_facts import CarrierFacts
 from trunkline.pod.clock import RedisClock
 from trunkline.pod.costs import Costs
 from trunkline.pod.door import Door
-from trunkline.pod.media import Refusal
+from trunkline.pod.media_words import Refusal
 from trunkline.pod.orders import Orders
 from trunkline.pod.orphans import Orphans
 from trunkline.pod.passes import media_path
@@ -250,6 +250,7 @@ class WorldPod:
         self._gate = Gate(
             self.me,
             self.calls,
+            self.reception.arrivals,
             key=KEY,
             auth_tokens=[SecretStr(AUTH_TOKEN)],
             redis_ms=clock.now_ms,

@@ -12,7 +12,7 @@ from trunkline.call.plan import Limits
 from trunkline.core import verify
 from trunkline.core.facts import Outcome
 from trunkline.core.fleet_states import LEASE_MS, Hold, Life
-from trunkline.pod.media import SILENCE_S_MAX
+from trunkline.pod.media_words import SILENCE_S_MAX
 from trunkline.pod.orphans import POD_LOST
 from trunkline.sim.turns import Turn
 from trunkline.world.broken import Broken
