@@ -78,6 +78,8 @@ def test_every_variable_is_read() -> None:
         "TRUNKLINE_DATA_DIR": "/data",
         "TRUNKLINE_SELF_CHECK": "true",
         "TRUNKLINE_PINNED_STREAMS": "false",
+        "TRUNKLINE_TLS_CERT": "/etc/chain.pem",
+        "TRUNKLINE_TLS_KEY": "/etc/key.pem",
         "TRUNKLINE_SLACK_WEBHOOK_URL": "https://hooks.example.com/x",
         "TRUNKLINE_CONFIG": "/etc/trunkline.yaml",
         "TRUNKLINE_PRICES": "/etc/prices.toml",

@@ -42,7 +42,7 @@ MANY: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`trunkline up --pods 2`, ready."""
+    """`trunkline up --pods N`, ready."""
 
     command: Running
     given: Mapping[str, str]
@@ -141,9 +141,9 @@ def assert_lives(stream: ClientConnection) -> None:
 
 
 @contextlib.contextmanager
-def upped(folder: Path, settings: Mapping[str, str]) -> Iterator[Machine]:
+def upped(folder: Path, settings: Mapping[str, str], pods: int = 2) -> Iterator[Machine]:
     given = environ(folder, **settings)
-    with running(folder, given, "up", "--pods", "2", "--env-file", os.devnull) as command:
+    with running(folder, given, "up", "--pods", str(pods), "--env-file", os.devnull) as command:
         said = command.until_said("trunkline answers on port")
         ports = {name: int(port) for name, port in re.findall(r"(pod-\d+) (\d+)", said)}
         yield Machine(command, given, ports)

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 import aiohttp
 import uvloop
 
-from trunkline.adapters.embedded.ingress import Ingress
+from trunkline.adapters.embedded.ingress import Ingress, check_certificate
 from trunkline.adapters.embedded.kept import Kept, Program, how
 from trunkline.adapters.embedded.programs import traefik_binary
-from trunkline.adapters.embedded.routes import Backend
+from trunkline.adapters.embedded.routes import Backend, Certificate
 from trunkline.adapters.embedded.stores import EmbeddedStores
 from trunkline.cli.start import Start
 from trunkline.cli.streams import say
@@ -126,9 +126,12 @@ def places(settings: Settings, pods: int) -> Iterator[Places]:
     """Everybody's names and ports, before a store is started.
 
     Raises:
-        SettingsError: no ingress, or a port that can't be had; it names the setting.
+        SettingsError: no ingress, or a certificate or a port that can't be had; it names the
+            setting.
     """
     traefik_binary()
+    if (shown := certificate(settings)) is not None:
+        check_certificate(shown)
     named, wanted = names(settings, pods), internal_ports(settings, pods)
     with ExitStack() as held:
 
@@ -172,23 +175,28 @@ class _Keeper:
         self._held = held
         settings = given.settings
         self._ingress = Ingress(
-            settings.data_dir / "ingress", settings.host, held.port, held.private_port
+            settings.data_dir / "ingress",
+            settings.host,
+            held.port,
+            held.private_port,
+            certificate(settings),
         )
+        self._version = token_hex(8)
         self._programs = [pod_program(settings, place, env_file, stores) for place in held.pods]
 
     async def run(self) -> None:
         asked = _Asked()
         kept = [Kept(program, say) for program in self._programs]
         front = Kept(self._ingress.program, say)
-        version = token_hex(8)
-        self._ingress.write([place.backend for place in self._held.pods], version)
+        self._write()
         asked.listen()
+        asked.on_reload = self._reload
         async with aiohttp.ClientSession() as http:
             try:
                 for each in (front, *kept):
                     await each.start()
                 async with asyncio.timeout(READY_S_MAX):
-                    ready = await self._until_ready((front, *kept), version, http, asked)
+                    ready = await self._until_ready((front, *kept), http, asked)
             except TimeoutError:
                 raise TrunklineError(
                     f"not all pods took calls within {READY_S_MAX:.0f} s: see what they say above"
@@ -199,8 +207,24 @@ class _Keeper:
             finally:
                 await self._end(front, kept)
 
+    def _write(self) -> None:
+        self._ingress.write([place.backend for place in self._held.pods], self._version)
+
+    def _reload(self) -> None:
+        """The certificate may be another."""
+        shown = certificate(self._given.settings)
+        if shown is None:
+            return
+        try:
+            check_certificate(shown)
+        except SettingsError as fault:
+            say(f"the ingress goes on with the certificate that it has: {fault}")
+            return
+        self._version = token_hex(8)
+        self._write()
+
     async def _until_ready(
-        self, kept: Sequence[Kept], version: str, http: aiohttp.ClientSession, asked: "_Asked"
+        self, kept: Sequence[Kept], http: aiohttp.ClientSession, asked: "_Asked"
     ) -> bool:
         """Wait until every pod takes calls through the ingress; False if we shall stop first."""
         waiting = [f"{place.backend.internal_url}/readyz" for place in self._held.pods]
@@ -212,7 +236,7 @@ class _Keeper:
                         + (f"see {each.program.log}" if each.program.log else "see above")
                     )
             waiting = [url for url in waiting if not await _answers(url, http)]
-            if not waiting and await self._ingress.follows(version, http):
+            if not waiting and await self._ingress.follows(self._version, http):
                 return True
             await asyncio.sleep(POLL_S)
         return False
@@ -261,6 +285,7 @@ class _Asked:
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.pods: Sequence[Kept] = ()
+        self.on_reload: Callable[[], None] = lambda: None
 
     def listen(self) -> None:
         """From now on signals stop nothing by themselves."""
@@ -279,8 +304,16 @@ class _Asked:
             each.send(signal.SIGINT)
 
     def _reload(self) -> None:
+        self.on_reload()
         for each in self.pods:
             each.send(signal.SIGHUP)
+
+
+def certificate(settings: Settings) -> Certificate | None:
+    """What the ingress shows; None: it speaks HTTP."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert.absolute(), settings.tls_key.absolute())
 
 
 def pod_program(

@@ -12,7 +12,7 @@ import uvloop
 
 from trunkline.cli import start
 from trunkline.cli.env import EnvFile
-from trunkline.errors import naming
+from trunkline.errors import SettingsError, naming
 
 PR_SET_PDEATHSIG: Final = 1
 
@@ -63,6 +63,11 @@ def up(*, pods: Pods = 1, env_file: EnvFile = None, end_with_parent: EndWithPare
     if pods > 1:
         _several(given, env_file, pods)
         return
+    if given.settings.tls_cert is not None:
+        raise SettingsError(
+            "TRUNKLINE_TLS_CERT: one pod alone speaks HTTP; unset it, or start `trunkline up --pods"
+            " 2` or more, whose ingress speaks TLS"
+        )
     # A wrong setting is told a second earlier.
     from trunkline.adapters.postgres import migrate as schema  # noqa: PLC0415
     from trunkline.cli import serve  # noqa: PLC0415

@@ -107,6 +107,17 @@ class Settings(BaseSettings):
         "pod of this name answers, another does not start.",
         json_schema_extra=expect("a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end"),
     )
+    tls_cert: Path | None = Field(
+        None,
+        description="The certificate, with its chain, for PUBLIC_URL's host: `up --pods` then "
+        "speaks TLS on the public port. Not set: something before it does.",
+        json_schema_extra=expect("a PEM file's path, and TRUNKLINE_TLS_KEY"),
+    )
+    tls_key: Path | None = Field(
+        None,
+        description="The private key of TLS_CERT.",
+        json_schema_extra=expect("a PEM file's path, and TRUNKLINE_TLS_CERT"),
+    )
     pinned_streams: bool = Field(
         default=True,
         description="Streams go to /pods/POD/media. False: to /media and so to any pod, for pods "
@@ -258,6 +269,8 @@ class Settings(BaseSettings):
             faults.append(
                 f"{PREFIX}INTERNAL_PORT: expected another port than {PREFIX}PORT ({self.port})"
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            faults.append(f"{PREFIX}TLS_CERT: expected {PREFIX}TLS_KEY with it, or neither")
         if faults:
             raise ValueError("\n".join(faults))
         return self

@@ -5,6 +5,7 @@ files lies in one folder of ours.
 """
 
 import os
+import ssl
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,14 @@ import aiohttp
 
 from trunkline.adapters.embedded.kept import Program
 from trunkline.adapters.embedded.programs import traefik_binary
-from trunkline.adapters.embedded.routes import PRIVATE, PUBLIC, Backend, routes, version_path
+from trunkline.adapters.embedded.routes import (
+    PRIVATE,
+    PUBLIC,
+    Backend,
+    Certificate,
+    routes,
+    version_path,
+)
 from trunkline.errors import SettingsError
 
 NAME: Final = "the ingress"
@@ -42,12 +50,20 @@ PROBE_S_MAX: Final = 1.0
 class Ingress:
     """Traefik's side of one machine."""
 
-    def __init__(self, folder: Path, host: str, port: int, private_port: int) -> None:
-        """`folder` is made here; `private_port` is on loopback.
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        port: int,
+        private_port: int,
+        shown: Certificate | None = None,
+    ) -> None:
+        """`folder` is made here; `private_port` is on loopback. Without a certificate: HTTP.
 
         Raises:
             SettingsError: there is no Traefik, or the folder can't be used.
         """
+        self._shown = shown
         self._binary = traefik_binary()
         self._folder = folder.absolute()
         self._host, self._port, self._private_port = host, port, private_port
@@ -85,7 +101,9 @@ class Ingress:
         host = f"[{self._host}]" if ":" in self._host else self._host
         public, private = f"--entrypoints.{PUBLIC}", f"--entrypoints.{PRIVATE}"
         responding = f"{public}.transport.respondingtimeouts"
+        tls = [f"{public}.http.tls=true"] if self._shown is not None else []
         return [
+            *tls,
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
             "--log.level=ERROR",
@@ -107,9 +125,12 @@ class Ingress:
         ]
 
     def write(self, pods: Sequence[Backend], version: str) -> None:
-        """The routes from now on; a Traefik that runs follows them soon (`follows`)."""
+        """The routes from now on, and the certificate as its files are now.
+
+        A Traefik that runs follows them soon (`follows`).
+        """
         fresh = self.file.with_suffix(".new")
-        fresh.write_text(routes(pods, version))
+        fresh.write_text(routes(pods, version, self._shown))
         fresh.replace(self.file)
 
     async def follows(self, version: str, http: aiohttp.ClientSession) -> bool:
@@ -121,3 +142,28 @@ class Ingress:
                 return answer.ok
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+
+def check_certificate(shown: Certificate) -> None:
+    """Whether it can be shown.
+
+    Raises:
+        SettingsError: its files can't be read, or do not belong together.
+    """
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(shown.chain, shown.key, password=_none)
+    except OSError as fault:  # An SSLError is one.
+        why = (
+            fault.strerror if not isinstance(fault, ssl.SSLError) else "no certificate with its key"
+        )
+        raise SettingsError(
+            f"TRUNKLINE_TLS_CERT, TRUNKLINE_TLS_KEY: {why} ({shown.chain}, {shown.key}); expected"
+            " the PEM files of a chain and of its key, without a passphrase, that this user can"
+            " read"
+        ) from fault
+
+
+def _none() -> str:
+    """The passphrase of a key that shall have none: OpenSSL would ask the terminal."""
+    return ""

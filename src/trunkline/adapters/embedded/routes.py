@@ -12,6 +12,7 @@ do.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,8 +66,19 @@ class Backend:
     internal_url: str
 
 
-def routes(pods: Sequence[Backend], version: str) -> str:
-    """The file's text. `version` is one more path on loopback: answered once it is followed."""
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the public entry point shows: PEM files, the certificate's with its chain."""
+
+    chain: Path
+    key: Path
+
+
+def routes(pods: Sequence[Backend], version: str, shown: Certificate | None = None) -> str:
+    """The file's text. `version` is one more path on loopback: answered once it is followed.
+
+    `shown` whatever name is asked for; its files are read again with this one.
+    """
     to_pods = {
         f"to-{each.pod}": {
             "entryPoints": [PUBLIC],
@@ -75,7 +87,7 @@ def routes(pods: Sequence[Backend], version: str) -> str:
         }
         for each in pods
     }
-    told = {
+    told: dict[str, object] = {
         "http": {
             "routers": {
                 **to_pods,
@@ -114,6 +126,13 @@ def routes(pods: Sequence[Backend], version: str) -> str:
             },
         },
     }
+    if shown is not None:
+        files = {"certFile": str(shown.chain), "keyFile": str(shown.key)}
+        told["tls"] = {
+            "certificates": [files],
+            "stores": {"default": {"defaultCertificate": files}},
+            "options": {"default": {"minVersion": "VersionTLS12", "alpnProtocols": ["http/1.1"]}},
+        }
     return json.dumps(told, indent=2) + "\n"
 
 
