@@ -9,12 +9,13 @@ from typing import Final
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp import web
 
 from servers import HOST, free_port
-from trunkline.adapters.embedded.ingress import Ingress
+from trunkline.adapters.embedded.ingress import Ingress, check_certificate
 from trunkline.adapters.embedded.kept import Kept
-from trunkline.adapters.embedded.routes import Backend
+from trunkline.adapters.embedded.routes import Backend, Certificate
 from trunkline.core.ids import PodName
 from trunkline.errors import SettingsError
 
@@ -197,3 +198,22 @@ def test_a_folder_that_can_not_be_had_is_told(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="set TRUNKLINE_DATA_DIR to"):
             Ingress(folder, HOST, 1, 2)
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_certificate_that_can_t_be_shown_is_told(tmp_path: Path) -> None:
+    """No file; no certificate; another's key. A line names the settings."""
+    one, other = (trustme.CA().issue_cert("localhost") for _ in range(2))
+    chain, key, foreign = (tmp_path / name for name in ("chain.pem", "key.pem", "other.pem"))
+    one.cert_chain_pems[0].write_to_path(chain)
+    one.private_key_pem.write_to_path(key)
+    other.private_key_pem.write_to_path(foreign)
+    check_certificate(Certificate(chain, key))
+    for wrong in (
+        Certificate(tmp_path / "none.pem", key),
+        Certificate(key, key),
+        Certificate(chain, foreign),
+    ):
+        with pytest.raises(SettingsError, match=r"TRUNKLINE_TLS_CERT, TRUNKLINE_TLS_KEY: .+"):
+            check_certificate(wrong)
+    shown = Ingress(tmp_path / "ingress", HOST, 443, 9000, Certificate(chain, key))
+    assert "--entrypoints.public.http.tls=true" in shown.arguments()

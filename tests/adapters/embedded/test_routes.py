@@ -1,7 +1,14 @@
 import json
+from pathlib import Path
 from typing import Final
 
-from trunkline.adapters.embedded.routes import OFFERS_MAX, Backend, routes, version_path
+from trunkline.adapters.embedded.routes import (
+    OFFERS_MAX,
+    Backend,
+    Certificate,
+    routes,
+    version_path,
+)
 from trunkline.core.ids import PodName
 
 PODS: Final = [
@@ -78,3 +85,14 @@ def test_a_webhook_is_offered_until_bad_luck_is_ruled_out() -> None:
     """Among many at once each offer goes to any pod: of two, one dead, a half hit that one."""
     assert told("middlewares", "again", "retry", "attempts") == OFFERS_MAX
     assert 0.5**OFFERS_MAX < 1 / 1_000
+
+
+def test_a_certificate_is_shown_whatever_name_is_asked_for() -> None:
+    """By TLS 1.2 or newer; without one nothing is said of TLS."""
+    shown = Certificate(Path("/etc/chain.pem"), Path("/etc/key.pem"))
+    tls = json.loads(routes(PODS, "v1", shown))["tls"]
+    files = {"certFile": "/etc/chain.pem", "keyFile": "/etc/key.pem"}
+    assert tls["certificates"] == [files]
+    assert tls["stores"]["default"]["defaultCertificate"] == files
+    assert tls["options"]["default"]["minVersion"] == "VersionTLS12"
+    assert "tls" not in json.loads(routes(PODS, "v1"))
