@@ -161,7 +161,7 @@ defaults
     option http-server-close
     option redispatch 1
     retries 3
-    retry-on conn-failure empty-response
+    retry-on all-retryable-errors
 frontend public
     bind {host}:{port}
     use_backend pod-0 if {{ path_beg /pods/pod-0/ }}
