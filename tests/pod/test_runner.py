@@ -139,7 +139,7 @@ async def test_a_call_that_ends_with_a_tool_that_would_run_again() -> None:
     find = Tool("find", ToolKind.PYTHON, idempotent=True)
     async with carrying(plan(agent(tools=[find])), taken_over=Takeover(left, RESUMED, 1)) as here:
         here.begin()
-        here.runner.from_carrier(here.socket, stop())
+        here.runner.hung_up("completed")
     kinds = [type(fact).__name__ for fact in await here.facts()]
     assert kinds == ["StreamOpened", "CallResumed", "ToolFinished", "CallEnded"]
 
