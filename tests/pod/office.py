@@ -363,6 +363,7 @@ async def office(
                 doors,
             )
             beats = passing.create_task(reception.membership.run(), name="beats")
+            releases = passing.create_task(reception.membership.carry_releases(), name="slots")
             await until(lambda: reception.membership.heard is not None)
             try:
                 yield here
@@ -371,6 +372,7 @@ async def office(
                 journal.gate.set()
                 calls.cut()
                 beats.cancel()
+                releases.cancel()
         around.recorder.close()
         carrier.close()
     assert not calls.all()

@@ -43,3 +43,25 @@ async def test_a_chore_that_is_cancelled_is_over() -> None:
         await began.wait()
         task.cancel()
     assert task.cancelled()
+
+
+async def test_a_chore_that_loses_a_cancellation_is_cancelled_again() -> None:
+    """Its store answered at that very moment: it went on, and its pod never ended."""
+    lost = 0
+
+    async def deaf() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(deaf())
+        await asyncio.sleep(0)
+        await chores.end([task])
+    assert lost == 1
+    assert task.cancelled()

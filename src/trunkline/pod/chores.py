@@ -1,7 +1,7 @@
 """What a pod does beside its calls: a bug in it is logged, and ends no call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from trunkline.telemetry.logs import Log, LogName
@@ -9,7 +9,23 @@ from trunkline.telemetry.logs import Log, LogName
 RETRY_S: Final = 1.0
 """Wait before a chore that a bug has ended is begun again."""
 
+CANCEL_AGAIN_S: Final = 0.25
+"""A chore that has not ended by then is cancelled again."""
+
 Work = Callable[[], Awaitable[None]]
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel them until all have ended.
+
+    Once is not enough: what waits for a store may lose a cancellation that comes with its answer
+    (`asyncio.wait_for` of Python 3.11, which libraries use).
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def once(name: str, work: Work, log: Log) -> bool:

@@ -136,8 +136,7 @@ class Pod:
                     on_ready(self)
                 await self._stopping.wait()
                 await self._drain()
-                for task in tasks:
-                    task.cancel()
+                await chores.end(tasks)
             await self._leave(servers.values(), serving, [flushed, noted])
 
     # Starting.
@@ -262,6 +261,7 @@ class Pod:
         self._orphans = self._look_for_orphans()
         found: dict[str, chores.Work] = {
             "beats": self._reception.membership.run,
+            "releases": self._reception.membership.carry_releases,
             "house": self._keep_house,
             "config": self._watch_config,
             "orphans": self._orphans.run,
@@ -323,7 +323,7 @@ class Pod:
             moving = chores.keep_up("migration", self._reception.migration.run, log)
             moves = tasks.create_task(moving, name="migration")
             await self._calls.drain(self._setup.drain_s_max)
-            moves.cancel()
+            await chores.end([moves])
 
     async def _leave(
         self,

@@ -111,11 +111,9 @@ class Membership:
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._carry_releases(), name="releases")
-            while True:
-                await self.tell()
-                await asyncio.sleep(self._beat_s)
+        while True:
+            await self.tell()
+            await asyncio.sleep(self._beat_s)
 
     async def tell(self) -> None:
         """One beat."""
@@ -156,7 +154,8 @@ class Membership:
         except (StoreError, TimeoutError) as error:
             self._log.warning(LogName.FLEET_AWAY, reason=str(error))
 
-    async def _carry_releases(self) -> None:
+    async def carry_releases(self) -> None:
+        """Tell the store of slots that are free, until cancelled."""
         while True:
             await self._released.wait()
             self._released.clear()

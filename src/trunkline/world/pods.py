@@ -188,6 +188,7 @@ class WorldPod:
                 self._look = orphans = self._orphans(book)
                 chores = [
                     passing.create_task(self.reception.membership.run(), name="beats"),
+                    passing.create_task(self.reception.membership.carry_releases(), name="slots"),
                     passing.create_task(self.calls.keep_house(), name="house"),
                     passing.create_task(orphans.run(), name="orphans"),
                 ]
