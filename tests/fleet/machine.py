@@ -36,8 +36,11 @@ from trunkline.wire.webhooks import VoiceRequest
 CALLER: Final = "+15550100099"
 OURS: Final = "+15550100001"
 PODS: Final = ("pod-0", "pod-1")
-MANY: Final = 40
-"""Webhooks: enough that each pod gets some, though one had many reservations a moment ago."""
+MANY: Final = 8
+"""Webhooks: enough that each pod would be offered some."""
+
+TRIES: Final = 40
+"""Webhooks until a pod is chosen: it may have had many reservations a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,11 @@ class Front:
 
     def call_to(self, pod: str) -> tuple[str, str, str]:
         """A new call that came to this pod."""
-        for _ in range(MANY):
+        for _ in range(TRIES):
             call, path, ticket = self.call()
             if path == f"/pods/{pod}/media":
                 return call, path, ticket
-        raise AssertionError(f"{MANY} webhooks, none to {pod}")
+        raise AssertionError(f"{TRIES} webhooks, none to {pod}")
 
     @contextlib.contextmanager
     def stream(self, call: str, path: str, ticket: str) -> Iterator[ClientConnection]:
