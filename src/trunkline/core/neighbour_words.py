@@ -13,9 +13,6 @@ from trunkline.errors import NeighbourProtocolError
 BODY_BYTES_MAX: Final = 64 * 1024
 """A longer body is refused before it is read."""
 
-DOCUMENT_CHARS_MAX: Final = 4_000
-"""Twilio reads no longer TwiML."""
-
 
 class Caller(msgspec.Struct, frozen=True):
     """Whose call it is, as its webhook said."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from trunkline.call import so_far
+from trunkline.core.facts import ResumeCause
 from trunkline.core.fleet_states import Claim, Life, Placed, Target
 from trunkline.core.ids import CallSid, Epoch, PodName
 from trunkline.core.neighbour_words import Answer, Receive, Take, Told, Word
@@ -45,8 +46,6 @@ STREAM_OVER: Final = frozenset({"stream-error", "stream-stopped"})
 
 PLACES_MAX: Final = 3
 """Pods that are asked to take a call, one after the other; then the caller hears that none can."""
-
-POD_LOST: Final = "pod_lost"
 
 
 class Front:
@@ -334,7 +333,7 @@ def _order(asked: Asked, resumed: Resumption, read: ResumeToken) -> Take:
         resumed.head.hash,
         resumed.opened_at_ms,
         resumed.now_ms,
-        cause=POD_LOST,
+        cause=ResumeCause.POD_LOST,
         from_pod=read.pod,
     )
 
